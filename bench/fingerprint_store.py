@@ -30,8 +30,8 @@ from pipeline.fingerprint.ragged import Ragged
 from pipeline.fingerprint.words import Words
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.open_index import open_index
-from pipeline.following.update_index import BATCH
-from pipeline.following.update_store import rebuild_store
+from pipeline.following.store_copy import StoreCopy
+from pipeline.following.update_index import rebuild_follower
 from pipeline.lookups.score import fetch
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.runtime.databases import Databases
@@ -124,7 +124,7 @@ def temporary_store(databases: Databases) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         with open_store_writer(path) as writer:
-            rebuild_store(writer, databases, BATCH, lambda _: None)
+            rebuild_follower(StoreCopy(writer), databases, lambda _: None)
         yield path
 
 

@@ -33,7 +33,7 @@ EXPLAINED: Final = (
     ("pipeline.catalog.musicbrainz.load", "DumpError"),
     ("pipeline.catalog.schema_version", "NewerSchemaError"),
     ("pipeline.fingerprint_store.errors", "FingerprintStoreError"),
-    ("pipeline.following.update_store", "OtherDatabaseError"),
+    ("pipeline.following.store_copy", "OtherDatabaseError"),
     ("pipeline.index.errors", "FingerprintIndexError"),
     ("pipeline.settings.load", "ConfigError"),
     ("pipeline.storage.errors", "StorageError"),

@@ -1,39 +1,35 @@
 """The task that applies the changelog to the index, after each import and every 5 seconds.
 
-It also empties a damaged index or store, which the next runs fill again, and reads their files
-slowly to find damage (`pipeline.storage.scrub`).
+It also updates the copies that follow the index: the fingerprint store and the sketch index. It
+empties damaged ones, which the next runs fill again, and reads their files slowly to find damage
+(`pipeline.storage.scrub`).
 """
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from pipeline.fingerprint_store import StoreWriter
-from pipeline.following.open_index import IndexBusy, IndexUpdater
-from pipeline.following.problems import (
-    INDEX,
-    STORE,
-    NotWrittenError,
-    WriteProblems,
-    waiting_problem,
-)
-from pipeline.following.update_index import update_index, update_store_alone
-from pipeline.following.update_store import store_may_fail
-from pipeline.index import IndexCorrupt, IndexReader
-from pipeline.storage.damaged_folders import damaged_folders, seconds_to_filling
+from pipeline.following.copies import Copy
+from pipeline.following.followers import update_followers
+from pipeline.following.open_index import IndexBusy
+from pipeline.following.problems import INDEX, STORE, NotWrittenError, WriteProblems
+from pipeline.following.store_copy import StoreCopy
+from pipeline.following.update_index import update_index
+from pipeline.index import IndexCorrupt
 from tasks.celery import app
+from tasks.following.written_sketch import DAMAGED, seen_position
 from tasks.redis_state import write_problems
 from tasks.stage_task import StageTask
 from tasks.worker_resources import WorkerResources, worker_resources
 
 RUN_TIME: Final = 8.0
-"""Seconds after which a run begins no further batch of index or store.
+"""Seconds after which a run begins no further batch of the index or another copy.
 
-The next run applies the rest. The opening of both, the last batch and a step of the scrub fit into
+The next run applies the rest. The opening of all, the last batch and a step of the scrub fit into
 the time limit of tasks.
 """
 
@@ -43,13 +39,10 @@ SCRUB_EVERY: Final = 4.0
 RETRY_WRITE: Final = 2.0
 """Seconds until a failed write is tried again: less than the interval of the task."""
 
-_DAMAGED: Final = -1
-"""The position of an index that is damaged or cannot be read."""
-
 
 @app.task(name="index.update", base=StageTask, ignore_result=True, bind=True)
 def update(self: Any, position: int = 0) -> int:  # noqa: ANN401 - Celery's task
-    """Apply the changelog to the index and the fingerprint store.
+    """Apply the changelog to the index, the fingerprint store and the sketch index.
 
     While they cannot be written, the worker's report has the reason.
 
@@ -68,7 +61,7 @@ def update(self: Any, position: int = 0) -> int:  # noqa: ANN401 - Celery's task
 
 
 def run(resources: WorkerResources, node: str, position: int = 0) -> tuple[int, str]:
-    """Update index and store once.
+    """Update all copies once.
 
     Args:
         resources: the resources of this process.
@@ -86,47 +79,41 @@ def run(resources: WorkerResources, node: str, position: int = 0) -> tuple[int, 
         if error:
             problems.add(INDEX, error)
             reached = 0
-            _update_store(resources, problems, until)
+            _update_followers(resources, problems, until)
         else:
             reached = _update(resources, problems, current, until)
         if not position:
+            if resources.written_sketch:
+                resources.written_sketch.remove_replaced()
             _scrub(resources, problems)
     return reached, problems.text()
 
 
 def _position(resources: WorkerResources) -> tuple[int, OSError | None]:
-    """Return the position of the index; check the lengths and the tables of local files.
-
-    An open writer does not read them, so it would not notice damage. If the files cannot be read,
-    such as without permission, the error is returned: they may be intact.
-    """
+    """Return the position of the index, and the error if its files cannot be read."""
     try:
-        reader = resources.index_reader
-        position = reader.position()
-        if isinstance(reader, IndexReader):
-            reader.check_files()
+        return seen_position(resources.index_reader), None
     except IndexCorrupt:
-        return _DAMAGED, None
+        return DAMAGED, None
     except (ConnectionError, TimeoutError):
         raise
     except OSError as error:
-        return _DAMAGED, error
-    return position, None
+        return DAMAGED, error
 
 
 def _update(resources: WorkerResources, problems: WriteProblems, current: int, until: float) -> int:
-    """Update both; the store alone if the index cannot be written now."""
+    """Update all copies; without the index if it cannot be written now."""
     reached = max(current, 0)
     try:
         with resources.index_lease.borrow(current) as updater:
-            if not _must_wait(_index_folder(resources), updater, INDEX, problems):
-                with _store_to_update(resources, problems) as store:
+            if not problems.must_wait(INDEX, _index_folder(resources), updater.position()):
+                with _followers(resources, problems) as followers:
                     return update_index(
                         updater,
                         resources.databases,
-                        store=store,
+                        followers=followers,
                         until=until,
-                        store_failed=lambda error: problems.add(STORE, error),
+                        failed=problems.add,
                     )
             reached = 0
     except IndexBusy:
@@ -136,39 +123,27 @@ def _update(resources: WorkerResources, problems: WriteProblems, current: int, u
         raise
     except (IndexCorrupt, OSError) as error:
         problems.add(INDEX, error)
-    _update_store(resources, problems, until)
+    _update_followers(resources, problems, until)
     return reached
 
 
-def _update_store(resources: WorkerResources, problems: WriteProblems, until: float) -> None:
-    with (
-        _store_to_update(resources, problems) as store,
-        store_may_fail(lambda error: problems.add(STORE, error)),
-    ):
-        if store:
-            update_store_alone(store, resources.databases, until)
+def _update_followers(resources: WorkerResources, problems: WriteProblems, until: float) -> None:
+    with _followers(resources, problems) as followers:
+        update_followers(followers, resources.databases, until=until, failed=problems.add)
 
 
 @contextmanager
-def _store_to_update(
-    resources: WorkerResources, problems: WriteProblems
-) -> Iterator[StoreWriter | None]:
-    """Open the store; yield None if it cannot be written now, or is filled later."""
+def _followers(resources: WorkerResources, problems: WriteProblems) -> Iterator[list[Copy]]:
+    """Open the copies that follow the index; those that can't be written now are left out."""
     path = resources.settings.fingerprint_store.path
-    with resources.store_writer(problems) as store:
-        yield None if store and _must_wait(path, store, STORE, problems) else store
-
-
-def _must_wait(
-    folder: Path | None, writer: IndexUpdater | StoreWriter, noun: str, problems: WriteProblems
-) -> bool:
-    """Return whether an empty folder is filled later because it was damaged repeatedly."""
-    if folder is None or writer.position():
-        return False
-    seconds = seconds_to_filling(folder)
-    if seconds:
-        problems.add(noun, waiting_problem(seconds, len(damaged_folders(folder))))
-    return seconds > 0
+    with ExitStack() as stack:
+        copies: list[Copy] = []
+        store = stack.enter_context(resources.store_writer(problems))
+        if store and not problems.must_wait(STORE, path, store.position()):
+            copies.append(StoreCopy(store))
+        if resources.written_sketch:
+            copies += stack.enter_context(resources.written_sketch.borrow(problems))
+        yield copies
 
 
 def _index_folder(resources: WorkerResources) -> Path | None:
@@ -183,6 +158,8 @@ def _scrub(resources: WorkerResources, problems: WriteProblems) -> None:
             if error := scrub.step_when_due(SCRUB_EVERY):
                 problems.add(noun, error)
                 resources.index_lease.close()
+                if resources.written_sketch:
+                    resources.written_sketch.close()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The resources of a worker process: settings, databases, Redis, metrics, index and store."""
+"""The resources of a worker process: settings, databases, Redis, metrics, index and copies."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -9,16 +9,17 @@ from typing import Any
 
 from redis import Redis
 
+from pipeline.excerpts.sketch_folders import sketch_folder
 from pipeline.fingerprint_store import (
     StoreLocked,
     StoreWriter,
     open_store,
 )
 from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
+from pipeline.following.followers import may_fail
 from pipeline.following.open_index import OpenIndex, open_index
-from pipeline.following.problems import INDEX, STORE, WriteProblems
+from pipeline.following.problems import INDEX, SKETCH, STORE, WriteProblems
 from pipeline.following.repair import open_or_empty_index, open_or_empty_store
-from pipeline.following.update_store import store_may_fail
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.lookups.trusted_index import TrustedIndex
 from pipeline.lookups.trusted_sketch import TrustedSketch
@@ -34,7 +35,8 @@ from pipeline.storage.format import StorageFormat
 from pipeline.storage.scrub import Scrub
 from tasks.clocks.shared_clock import SharedClock, clock_of
 from tasks.fast_path.switches import FastPath
-from tasks.index_lease import IndexLease
+from tasks.following.index_lease import IndexLease
+from tasks.following.written_sketch import WrittenSketch
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class WorkerResources:
             if self.settings.fingerprint_store.enabled:
                 path = self.settings.fingerprint_store.path
                 with (
-                    store_may_fail(lambda error: problems.add(STORE, error)),
+                    may_fail(STORE, problems.add),
                     suppress(StoreLocked),
                 ):
                     writer = stack.enter_context(open_or_empty_store(path, self.databases))
@@ -135,26 +137,36 @@ class WorkerResources:
         return IndexLease(lambda: open_or_empty_index(settings, self.databases))
 
     @cached_property
+    def written_sketch(self) -> WrittenSketch | None:
+        """The sketch index for writing; None if the settings disable it."""
+        settings = self.settings.fingerprint_index
+        if not settings.sketch_rate:
+            return None
+        return WrittenSketch(settings.sketch_path, settings.sketch_rate, self.databases)
+
+    @cached_property
     def write_problems(self) -> WriteProblems:
-        """The reasons for which this process does not write the index or the store at present."""
+        """The reasons for which this process does not write a copy at present."""
         return WriteProblems(
             folders={noun: path for noun, (_, path) in local_folders(self.settings).items()}
         )
 
     @cached_property
     def scrubs(self) -> Mapping[str, Scrub]:
-        """The scrubs of the local index and of the store."""
+        """The scrubs of the local copies."""
         return {noun: Scrub(*folder) for noun, folder in local_folders(self.settings).items()}
 
 
 def local_folders(settings: Settings) -> dict[str, tuple[StorageFormat[Any, Any], Path]]:
-    """Return format and folder of the local index and of the store."""
+    """Return format and folder of each copy in local files, by its noun."""
     index, store = settings.fingerprint_index, settings.fingerprint_store
     found: dict[str, tuple[StorageFormat[Any, Any], Path]] = {}
     if index.protocol == "local":
         found[INDEX] = INDEX_FORMAT, index.path
     if store.enabled:
         found[STORE] = STORE_FORMAT, store.path
+    if index.sketch_rate:
+        found[SKETCH] = INDEX_FORMAT, sketch_folder(index.sketch_path, index.sketch_rate)
     return found
 
 

@@ -25,8 +25,8 @@ from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.fingerprint.simhash import simhash_batch
 from pipeline.fingerprint_store import StoreLocked, open_store_writer
 from pipeline.following.open_index import IndexBusy, open_updater
-from pipeline.following.update_index import BATCH, rebuild_index
-from pipeline.following.update_store import rebuild_store
+from pipeline.following.store_copy import StoreCopy
+from pipeline.following.update_index import rebuild_follower, rebuild_index
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
@@ -67,7 +67,7 @@ def load(catalogue: BenchCatalogue, settings: Settings, progress: Progress) -> N
             rebuild_index(updater, databases, lambda _: None)
             progress("building the fingerprint store")
             with _open_when_free(lambda: open_store_writer(path), StoreLocked) as store:
-                rebuild_store(store, databases, BATCH, lambda _: None)
+                rebuild_follower(StoreCopy(store), databases, lambda _: None)
     finally:
         databases.dispose()
 

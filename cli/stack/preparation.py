@@ -19,8 +19,8 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
 from pipeline.following.open_index import IndexBusy, open_index, open_updater
+from pipeline.following.store_copy import check_same_database
 from pipeline.following.update_index import rebuild_index
-from pipeline.following.update_store import check_same_database
 from pipeline.index import IndexCorrupt
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.lookups.condition import Condition

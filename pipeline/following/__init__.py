@@ -1,5 +1,6 @@
-"""Keeps the index and the fingerprint store up to date with the changelog.
+"""Keeps the index and the other copies of the fingerprints up to date with the changelog.
 
-`open_index` opens the index for searching or writing. `update_index` and `update_store` apply the
-changelog's entries, and rebuild the index or the store from all fingerprints.
+The other copies are the fingerprint store and the sketch index (`followers`). `open_index` opens
+the index for searching or writing. `update_index` applies the changelog's entries to all of them,
+and rebuilds one from all fingerprints.
 """

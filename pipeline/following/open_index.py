@@ -14,12 +14,13 @@ from pipeline.index.interface import StatefulIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipeline.index import Change, ChangelogState
+    from pipeline.index import Change, ChangelogState, IndexWriter
     from pipeline.index_http import HttpIndexUpdater
     from pipeline.runtime.databases import Databases
     from pipeline.settings.sections import FingerprintIndexSettings
@@ -139,15 +140,27 @@ def open_updater(
         IndexUnavailable: the server gives no usable answer.
     """
     if settings.protocol == "local":
-        from pipeline.index import open_writer as open_local_writer  # noqa: PLC0415 - loops
-
-        try:
-            return open_local_writer(
-                settings.path, clear_damaged=clear_damaged, keep_intact=keep_intact
-            )
-        except IndexLocked as error:
-            raise IndexBusy(str(error)) from error
+        return open_local_updater(
+            settings.path, clear_damaged=clear_damaged, keep_intact=keep_intact
+        )
     return _open_on_server(settings, databases)
+
+
+def open_local_updater(
+    folder: Path, *, clear_damaged: bool = False, keep_intact: bool = False
+) -> IndexWriter:
+    """Open an index in local files for writing; see `open_updater`.
+
+    Raises:
+        IndexBusy: another process writes it.
+        IndexCorrupt: its files are damaged.
+    """
+    from pipeline.index import open_writer as open_local_writer  # noqa: PLC0415 - loops
+
+    try:
+        return open_local_writer(folder, clear_damaged=clear_damaged, keep_intact=keep_intact)
+    except IndexLocked as error:
+        raise IndexBusy(str(error)) from error
 
 
 def _open_on_server(settings: FingerprintIndexSettings, databases: Databases) -> HttpIndexUpdater:

@@ -1,4 +1,4 @@
-"""The reasons for which the index or the store is not written, one line for each of them.
+"""The reasons for which the index or another copy is not written, one line for each of them.
 
 A fault of a disk lasts for many tasks. It is logged when it begins, changes and ends.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from pipeline.storage.damaged_folders import damaged_folders
+from pipeline.storage.damaged_folders import damaged_folders, seconds_to_filling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 INDEX: Final = "index"
 STORE: Final = "fingerprint store"
+SKETCH: Final = "sketch index"
+
+COMMANDS: Final = {
+    INDEX: "acoustid index rebuild",
+    STORE: "acoustid store rebuild",
+    SKETCH: "acoustid index rebuild --sketch",
+}
+"""The command that rebuilds each copy."""
 
 _DISK_FAULTS: Final = {
     errno.ENOSPC: "disk full",
@@ -33,16 +41,16 @@ logger = structlog.get_logger("acoustid.following.problems")
 
 
 class NotWrittenError(Exception):
-    """The index or the store was not written. A retry may succeed."""
+    """The index or another copy was not written. A retry may succeed."""
 
 
 @dataclass(slots=True)
 class WriteProblems:
-    """The problems of the last run: at most one of the index and one of the store.
+    """The problems of the last run: at most one of each copy.
 
     Attributes:
         should_retry: whether a retry may end one of them.
-        folders: the local folders, by `INDEX` and `STORE`.
+        folders: the local folders, by noun.
     """
 
     should_retry: bool = False
@@ -60,7 +68,7 @@ class WriteProblems:
         """Store a problem. Log it, unless the previous run had the same one.
 
         Args:
-            noun: `INDEX` or `STORE`.
+            noun: `INDEX`, `STORE` or `SKETCH`.
             error: the exception, or the problem as a text.
         """
         text = self._describe(noun, error) if isinstance(error, Exception) else error
@@ -69,6 +77,27 @@ class WriteProblems:
         if self._logged.get(noun) != text:
             self._logged[noun] = text
             logger.warning("the folder is not written", folder=noun, problem=text)
+
+    def has(self, noun: str) -> bool:
+        """Return whether this run has a problem of a copy."""
+        return noun in self._current
+
+    def must_wait(self, noun: str, folder: Path | None, position: int) -> bool:
+        """Return whether an empty copy is filled later because it was damaged repeatedly.
+
+        It is a problem of this run then.
+
+        Args:
+            noun: see `add`.
+            folder: its folder; None if it is on a server.
+            position: its changelog position.
+        """
+        if folder is None or position:
+            return False
+        seconds = seconds_to_filling(folder)
+        if seconds:
+            self.add(noun, waiting_problem(seconds, len(damaged_folders(folder))))
+        return seconds > 0
 
     def _describe(self, noun: str, error: Exception) -> str:
         text, folder = describe(error), self.folders.get(noun)
@@ -88,7 +117,7 @@ class WriteProblems:
 def describe(error: Exception) -> str:
     """Return the text of a problem. The usual faults of a disk have fixed texts."""
     if not isinstance(error, OSError) or error.errno is None:
-        return str(error)
+        return str(error) or type(error).__name__
     fault = _DISK_FAULTS.get(error.errno) or error.strerror or type(error).__name__
     return f"{fault} ({error.filename})" if error.filename else fault
 
@@ -111,13 +140,12 @@ def refilled_later(noun: str, seconds: float, folders: int) -> str:
     """Return the line of the health check for such a folder.
 
     Args:
-        noun: `INDEX` or `STORE`.
+        noun: `INDEX`, `STORE` or `SKETCH`.
         seconds: the time until it is filled.
         folders: the number of folders with damaged files.
     """
-    command = "index" if noun == INDEX else "store"
     minutes = max(1, round(seconds / 60))
     return (
         f"the {noun} was damaged {folders} times and is filled again in {minutes} min: check disk "
-        f"and memory, or run `acoustid {command} rebuild`"
+        f"and memory, or run `{COMMANDS[noun]}`"
     )

@@ -1,4 +1,4 @@
-"""Empties a damaged index or store of the service, so that it is filled from the database again.
+"""Empties a damaged copy of the service, so that it is filled from the database again.
 
 Damaged files are moved to another folder. Intact files of a damaged state
 are deleted only if its manifest shows that it belongs to this database; otherwise the settings may
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.catalog.fingerprint import changelog
 from pipeline.fingerprint_store import StoreCorrupt, StoreWriter, open_store_writer
 from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
-from pipeline.following.open_index import IndexUpdater, open_updater
+from pipeline.following.open_index import IndexUpdater, open_local_updater, open_updater
 from pipeline.index import ChangelogState, IndexCorrupt
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.storage.errors import StorageCorrupt
@@ -35,11 +35,22 @@ def open_or_empty_index(settings: FingerprintIndexSettings, databases: Databases
         IndexUnavailable: the server gives no usable answer.
         OSError: the disk is full, failing or read-only.
     """
+    if settings.protocol == "local":
+        return open_or_empty_folder(settings.path, databases)
+    return open_updater(settings, databases)
+
+
+def open_or_empty_folder(folder: Path, databases: Databases) -> IndexUpdater:
+    """Open an index in local files for writing; empty one that is damaged.
+
+    Raises:
+        IndexBusy, IndexCorrupt, OSError: see `open_or_empty_index`.
+    """
     try:
-        return open_updater(settings, databases)
+        return open_local_updater(folder)
     except IndexCorrupt:
-        is_own = _is_own(INDEX_FORMAT, settings.path, databases)
-        return open_updater(settings, databases, clear_damaged=True, keep_intact=not is_own)
+        is_own = is_own_folder(INDEX_FORMAT, folder, databases)
+        return open_local_updater(folder, clear_damaged=True, keep_intact=not is_own)
 
 
 def open_or_empty_store(path: Path, databases: Databases) -> StoreWriter:
@@ -53,11 +64,11 @@ def open_or_empty_store(path: Path, databases: Databases) -> StoreWriter:
     try:
         return open_store_writer(path)
     except StoreCorrupt:
-        is_own = _is_own(STORE_FORMAT, path, databases)
+        is_own = is_own_folder(STORE_FORMAT, path, databases)
         return open_store_writer(path, clear_damaged=True, keep_intact=not is_own)
 
 
-def _is_own(format_: StorageFormat[Any, Any], path: Path, databases: Databases) -> bool:
+def is_own_folder(format_: StorageFormat[Any, Any], path: Path, databases: Databases) -> bool:
     """Return whether the manifest names an entry of this database's changelog."""
     try:
         manifest = read_manifest(format_, path)

@@ -1,133 +1,79 @@
 """The last stage of an import: applies the changelog to the index, in batches."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from __future__ import annotations
 
-import sqlalchemy as sa
+import time
+from typing import TYPE_CHECKING
 
 from pipeline.catalog.changelog_position import newest_position
-from pipeline.catalog.fingerprint import changelog
-from pipeline.catalog.fingerprint.changelog import ForeignIndexError, LoggedFingerprint
-from pipeline.fingerprint.query import extract_query
-from pipeline.fingerprint_store import StoreWriter
-from pipeline.following.open_index import IndexUpdater
+from pipeline.following.copies import read_batch, rebuild_copy
+from pipeline.following.followers import Followers, log_failure, raise_failure
+from pipeline.following.index_copy import public_index
 from pipeline.following.reading_connection import reading_connection
-from pipeline.following.update_store import (
-    apply_to_store,
-    check_same_database,
-    log_failure,
-    store_may_fail,
-    update_store,
-)
-from pipeline.index import ChangelogState, changelog_metadata
-from pipeline.index.changes import Change, Delete, Insert
-from pipeline.runtime.databases import Databases
 
-BATCH: Final = 5_000  # changes applied in one commit of the index
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pipeline.following.copies import Copy
+    from pipeline.following.followers import Failed
+    from pipeline.following.index_copy import IndexCopy
+    from pipeline.following.open_index import IndexUpdater
+    from pipeline.runtime.databases import Databases
 
 
 def update_index(
     writer: IndexUpdater,
     databases: Databases,
     *,
-    store: StoreWriter | None = None,
+    followers: Iterable[Copy] = (),
     until: float | None = None,
-    store_failed: Callable[[Exception], object] = log_failure,
+    failed: Failed = log_failure,
 ) -> int:
     """Apply the changelog's entries after the index's position; return the new position.
 
     Each commit of the index stores the position and the stamp of its entry. So after a crash, the
     next run continues there. An index at position 0 is filled from the beginning: readers refuse it
-    until it has reached the changelog's position at the start of the filling. A store at the
-    index's position gets the same changes. For a store at another position, the changelog is read
-    again.
+    until it has reached the changelog's position at the start of the filling. Copies at the
+    index's position get the same changes. For copies at another position, the changelog is read
+    again, one batch at a time: the index is updated between two of them.
 
     Args:
         writer: the writer of the index.
         databases: the changelog is in the fingerprint database.
-        store: the fingerprint store, which is updated too.
-        until: the time (`time.monotonic`) after which no further batch of `BATCH` entries begins;
-            None for no limit. One batch is applied in any case.
-        store_failed: is called with an error of the store, which does not stop the update.
+        followers: the copies that are updated too.
+        until: the time (`time.monotonic`) after which no further batch begins; None for no limit.
+            One batch is applied in any case, and one of the copies that are behind.
+        failed: is called with the noun and the error of a copy, which does not stop the update.
 
     Raises:
         ForeignIndexError: the index belongs to another database, or to a state of this one before a
             restore.
     """
+    index = public_index(writer)
     with reading_connection(databases) as connection:
-        _require_own(connection, writer)
-        store = _own(store, connection, store_failed)
+        index.require_own(connection)
+    following = Followers(followers, databases, failed)
     while True:
-        with reading_connection(databases) as connection:
-            target = _fill_target(connection, writer.changelog_state())
-            logged, position = changelog.read(connection, writer.position(), BATCH)
-            stamp = changelog.stamp(connection, position)
-        metadata = changelog_metadata(position, stamp, target)
-        if not logged:
-            if writer.changelog_state().needs_stamp:
-                writer.apply([], position, metadata=metadata)
-            break
-        beside = store if store and store.position() == writer.position() else None
-        writer.apply(_changes(logged), position, metadata=metadata)
-        if beside:
-            with store_may_fail(store_failed):
-                apply_to_store(beside, logged, position, stamp)
-        if until is not None and time.monotonic() >= until:
-            break
-    if store and store.position() != writer.position():
-        with store_may_fail(store_failed):
-            update_store(store, databases, BATCH, until)
-    return writer.position()
+        _apply_all(index, databases, following, until)
+        if not following.advance(index.position()) or _is_over(until):
+            return index.position()
 
 
-def update_store_alone(store: StoreWriter, databases: Databases, until: float) -> None:
-    """Apply the changelog to the store while the index cannot be updated.
-
-    Args:
-        store: the store.
-        databases: the changelog is in the fingerprint database.
-        until: see `update_index`.
-
-    Raises:
-        OtherDatabaseError: the store belongs to another database.
-        OSError, FingerprintStoreError: the store cannot be written.
-    """
-    update_store(store, databases, BATCH, until)
+def _apply_all(
+    index: IndexCopy, databases: Databases, followers: Followers, until: float | None
+) -> None:
+    """Update the index to the end of the changelog; see `update_index` for the time limit."""
+    while True:
+        position = index.position()
+        batch = read_batch(databases, position)
+        index.apply(batch)
+        followers.apply_beside(position, batch)
+        if not batch.logged or _is_over(until):
+            return
 
 
-def _require_own(connection: sa.Connection, writer: IndexUpdater) -> None:
-    if not _is_own(connection, writer):
-        raise ForeignIndexError(
-            f"the index (position {writer.position()}) belongs to another database, or to a state "
-            "of this one before a restore: check [fingerprint_index], or run "
-            "`acoustid index rebuild`"
-        )
-
-
-def _is_own(connection: sa.Connection, writer: IndexUpdater) -> bool:
-    state = writer.changelog_state()
-    return changelog.is_own_index(
-        connection, state.position, state.stamped, state.max_document_id, writer.contains
-    )
-
-
-def _fill_target(connection: sa.Connection, state: ChangelogState) -> int:
-    """Return the position at which the index is complete: the newest one if it is empty."""
-    return state.fill_target if state.position else newest_position(connection)
-
-
-def _own(
-    store: StoreWriter | None,
-    connection: sa.Connection,
-    store_failed: Callable[[Exception], object],
-) -> StoreWriter | None:
-    """Return the store if it belongs to this database, else None."""
-    if store:
-        with store_may_fail(store_failed):
-            check_same_database(store, connection)
-            return store
-    return None
+def _is_over(until: float | None) -> bool:
+    return until is not None and time.monotonic() >= until
 
 
 def rebuild_index(
@@ -147,32 +93,31 @@ def rebuild_index(
     """
     from pipeline.index_http import HttpIndexUpdater  # noqa: PLC0415 - workers do not rebuild
 
-    with databases.engine("fingerprint").connect() as connection:
-        position = newest_position(connection)
-        metadata = changelog_metadata(position, changelog.stamp(connection, position))
-        if isinstance(writer, HttpIndexUpdater) and not _is_right(connection, writer):
-            writer.begin_filling(position)
-        connection.commit()
-        writer.rebuild(_all_changes(connection, progress), position, metadata=metadata)
+    index = public_index(writer)
+    if isinstance(writer, HttpIndexUpdater):
+        with databases.engine("fingerprint").connect() as connection:
+            if not (index.is_complete() and index.is_own(connection)):
+                writer.begin_filling(newest_position(connection))
+    rebuild_copy(index, databases, progress)
     return update_index(writer, databases)
 
 
-def _is_right(connection: sa.Connection, writer: IndexUpdater) -> bool:
-    """Return whether searches may use the content of an index while it is rebuilt."""
-    state = writer.changelog_state()
-    return state.position > 0 and not state.is_filling and _is_own(connection, writer)
+def rebuild_follower(copy: Copy, databases: Databases, progress: Callable[[int], object]) -> int:
+    """Rebuild another copy from all fingerprints; return its position.
 
+    Readers use the old content until the new one is complete. At the end the changelog is applied,
+    for fingerprints that were inserted meanwhile.
 
-def _all_changes(
-    connection: sa.Connection, progress: Callable[[int], object]
-) -> Iterator[list[Change]]:
-    for logged in changelog.all_fingerprints(connection):
-        yield _changes(logged)
-        progress(len(logged))
+    Args:
+        copy: the copy.
+        databases: the fingerprints are in the fingerprint database.
+        progress: is called with the number of fingerprints of each chunk that was read.
 
-
-def _changes(logged: Sequence[LoggedFingerprint]) -> list[Change]:
-    return [
-        Delete(each.id) if each.words is None else Insert(each.id, extract_query(each.words))
-        for each in logged
-    ]
+    Raises:
+        OSError, FingerprintStoreError, FingerprintIndexError: its files cannot be written.
+    """
+    rebuild_copy(copy, databases, progress)
+    followers = Followers([copy], databases, raise_failure)
+    while followers.advance():
+        pass
+    return copy.position()

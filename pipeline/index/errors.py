@@ -26,7 +26,8 @@ class IndexCorrupt(StorageCorrupt, FingerprintIndexError):  # noqa: N818 - named
     """A file of the index is missing, truncated or changed."""
 
     usual_remedy = (
-        "run `acoustid index rebuild`; on an index server, restore a snapshot or a backup"
+        "run `acoustid index rebuild`, with --sketch for the sketch index; on an index server, "
+        "restore a snapshot or a backup"
     )
 
 

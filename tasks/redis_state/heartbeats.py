@@ -1,8 +1,8 @@
 """Heartbeats of workers: a sorted set in Redis with the name of each worker and a time of Redis.
 
 With each heartbeat a worker stores a report: its queues, and the conditions of its index, its
-fingerprint store and its sketch index. The report expires with the heartbeat. Beat stores a key that expires. A worker
-that ends leaves its heartbeat: a restart within `ALIVE_SECONDS` is no fault.
+fingerprint store and its sketch index. The report expires with the heartbeat. Beat stores a key
+that expires. A worker that ends leaves its heartbeat: a restart within `ALIVE_SECONDS` is no fault.
 """
 
 import json

@@ -22,8 +22,8 @@ from pipeline.catalog.musicbrainz.load import load_dump, open_dump
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.open_index import open_updater
-from pipeline.following.update_index import rebuild_index
-from pipeline.following.update_store import rebuild_store
+from pipeline.following.store_copy import StoreCopy
+from pipeline.following.update_index import rebuild_follower, rebuild_index
 from pipeline.index import open_reader
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
@@ -146,7 +146,7 @@ def importer(settings: Settings, databases: Databases) -> Importer:
     made = Importer(databases, settings.fingerprint_index.path)
     made.run(*(made.receipt(fingerprint(seed)) for seed in SEEDS))
     with open_store_writer(settings.fingerprint_store.path) as writer:
-        rebuild_store(writer, databases, BATCH, lambda _: None)
+        rebuild_follower(StoreCopy(writer), databases, lambda _: None)
     return made
 
 
@@ -186,7 +186,7 @@ def test_a_rebuild_of_the_store_goes_on_after_a_kill(
     def rebuild(at: At) -> None:
         databases = Databases(settings)
         with open_store_writer(path, clear_damaged=True) as writer:
-            rebuild_store(writer, databases, BATCH, lambda _: at("batch"))
+            rebuild_follower(StoreCopy(writer), databases, lambda _: at("batch"))
 
     def check_unchanged() -> None:
         assert open_store(path).stats().fingerprints == len(SEEDS)

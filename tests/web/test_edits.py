@@ -15,6 +15,7 @@ from pipeline.catalog.edits.edit_log import newest_edits
 from pipeline.catalog.fingerprint import tables
 from pipeline.fingerprint.codec import encode
 from pipeline.fingerprint_store import open_store, open_store_writer
+from pipeline.following.store_copy import StoreCopy
 from pipeline.following.update_index import update_index
 from pipeline.index import open_reader, open_writer
 from pipeline.lookups.dedupe import dedupe_lookups
@@ -66,7 +67,7 @@ class Service:
     def follow(self) -> None:
         """Apply the changelog to the index and the store."""
         with open_writer(self.importer.index_path) as writer, open_store_writer(self.place) as kept:
-            update_index(writer, self.importer.databases, store=kept)
+            update_index(writer, self.importer.databases, followers=[StoreCopy(kept)])
 
     def work(self, batch: LookupBatch) -> None:
         """Run the stages of a batch and send the reply."""

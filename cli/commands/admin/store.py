@@ -27,8 +27,8 @@ from pipeline.fingerprint_store import (
 )
 from pipeline.fingerprint_store.segment_format import SUFFIX
 from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
-from pipeline.following.update_index import BATCH
-from pipeline.following.update_store import rebuild_store
+from pipeline.following.store_copy import StoreCopy
+from pipeline.following.update_index import rebuild_follower
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import FingerprintStoreSettings
 
@@ -58,7 +58,7 @@ def rebuild(data_dir: Path) -> None:
             _writer(settings.fingerprint_store.path) as writer,
             tqdm(total=total, unit=" fingerprints", disable=None) as bar,
         ):
-            position = rebuild_store(writer, databases, BATCH, bar.update)
+            position = rebuild_follower(StoreCopy(writer), databases, bar.update)
     except (FingerprintStoreError, OSError, SQLAlchemyError) as error:
         raise StackError(f"the fingerprint store was not rebuilt: {explain(error)}") from error
     finally:

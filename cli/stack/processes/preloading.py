@@ -30,7 +30,7 @@ MODULES: Final = (
     "pipeline.catalog.ingest.finished_receipts",
     "pipeline.catalog.migrate",
     "pipeline.following.update_index",
-    "pipeline.following.update_store",
+    "pipeline.following.store_copy",
     "pipeline.imports.all_stages",
     "pipeline.imports.duration_mismatches",
     "pipeline.lookups.dedupe",

@@ -50,6 +50,10 @@ ESTABLISHED_AFTER: Final = 30.0
 """Seconds after the first entry by which the index worker has applied it; it runs every 5 s."""
 
 
+NO_LIMIT: Final = 2**62
+"""A number of bytes that no fingerprints reach."""
+
+
 class ForeignIndexError(Exception):
     """The index belongs to another database, or to a state of this one before a restore."""
 
@@ -156,50 +160,77 @@ def count_fingerprints(connection: sa.Connection) -> int:
     return connection.execute(statement).scalar_one()
 
 
-def read(connection: sa.Connection, after: int, limit: int) -> tuple[list[LoggedFingerprint], int]:
+def read(
+    connection: sa.Connection, after: int, limit: int, *, most_bytes: int = NO_LIMIT
+) -> tuple[list[LoggedFingerprint], int]:
     """Return the changes after a position, oldest first, and the position of the last one.
 
     Fingerprints have their current content. If a later entry deletes a fingerprint, its earlier
     entries are returned as deleted too.
+
+    Args:
+        connection: a connection to the fingerprint database.
+        after: the position.
+        limit: maximum number of changes.
+        most_bytes: the change whose words reach this number of bytes is the last one.
     """
-    statement = (
+    changes = (
         sa.select(fpindex_changelog.c.id, fpindex_changelog.c.fingerprint_id, *_CONTENT)
         .outerjoin_from(
             fpindex_changelog, fingerprint, fpindex_changelog.c.fingerprint_id == fingerprint.c.id
         )
         .outerjoin(track, fingerprint.c.track_id == track.c.id)
         .where(fpindex_changelog.c.id > after)
-        .order_by(fpindex_changelog.c.id)
-        .limit(limit)
     )
-    rows = connection.execute(statement).all()
-    changes = [_logged(row.fingerprint_id, row) for row in rows]
-    return changes, rows[-1].id if rows else after
+    rows = _rows(connection, changes, fpindex_changelog.c.id, limit, most_bytes)
+    return [_logged(row.fingerprint_id, row) for row in rows], rows[-1].id if rows else after
 
 
 def all_fingerprints(
-    connection: sa.Connection, chunk: int = 5000
+    connection: sa.Connection, chunk: int = 5000, *, most_bytes: int = NO_LIMIT
 ) -> Iterator[Sequence[LoggedFingerprint]]:
     """Yield every fingerprint in chunks by ascending id, each chunk a short transaction.
 
     Read `position` first. Fingerprints that are inserted during the scan have later positions, so
     the changelog after that position makes a copy complete.
+
+    Args:
+        connection: a connection to the fingerprint database.
+        chunk: maximum number of fingerprints of a chunk.
+        most_bytes: the fingerprint whose words reach this number of bytes is the last of its chunk.
     """
     last = 0
     while True:
-        statement = (
+        following = (
             sa.select(fingerprint.c.id, *_CONTENT)
             .join_from(fingerprint, track, fingerprint.c.track_id == track.c.id)
             .where(fingerprint.c.id > last)
-            .order_by(fingerprint.c.id)
-            .limit(chunk)
         )
-        rows = connection.execute(statement).all()
+        rows = _rows(connection, following, fingerprint.c.id, chunk, most_bytes)
         connection.commit()
         if not rows:
             return
         last = rows[-1].id
         yield [_logged(row.id, row) for row in rows]
+
+
+def _rows(
+    connection: sa.Connection,
+    select: sa.Select[Any],
+    key: sa.ColumnElement[int],
+    limit: int,
+    most_bytes: int,
+) -> Sequence[sa.Row[Any]]:
+    """Return the first rows by a key, at least one if there are any.
+
+    PostgreSQL knows the length of words without reading them, so it adds them up for all rows and
+    reads those of the returned ones only.
+    """
+    size = sa.func.coalesce(sa.func.octet_length(fingerprint.c.words), 0)
+    before = sa.func.sum(size).over(order_by=key, rows=(None, 0)) - size
+    first = select.add_columns(before.label("before")).order_by(key).limit(limit).subquery()
+    statement = sa.select(first).where(first.c.before < most_bytes).order_by(first.c.id)
+    return connection.execute(statement).all()
 
 
 def _logged(fingerprint_id: int, row: sa.Row[Any]) -> LoggedFingerprint:

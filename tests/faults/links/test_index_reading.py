@@ -8,6 +8,7 @@ import pytest
 from pipeline.catalog.fingerprint import changelog
 from pipeline.fingerprint_store import open_store_writer
 from pipeline.following import reading_connection
+from pipeline.following.store_copy import StoreCopy
 from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
 from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
@@ -56,21 +57,21 @@ def test_a_connection_that_dies_while_it_is_read_ends_in_time(
     monkeypatch.setattr(reading_connection, "READING_LIMIT", LIMIT)
     read = changelog.read
 
-    def die_and_read(*arguments: object) -> object:
+    def die_and_read(*arguments: object, **limits: object) -> object:
         link.half_open()
-        return read(*arguments)  # type: ignore[arg-type]
+        return read(*arguments, **limits)  # type: ignore[arg-type]
 
     importer = Importer(databases, settings.fingerprint_index.path)
     importer.run(importer.receipt(fingerprint(1)), index=False)
     place = settings.fingerprint_store.path
     with open_writer(importer.index_path) as writer, open_store_writer(place) as beside:
-        given = beside if store else None
+        given = [StoreCopy(beside)] if store else []
         monkeypatch.setattr(changelog, "read", die_and_read)
         begun = time.monotonic()
         with pytest.raises(DATABASE_UNREACHABLE):
-            update_index(writer, behind, store=given)
+            update_index(writer, behind, followers=given)
         assert time.monotonic() - begun < LIMIT + SLACK
         monkeypatch.setattr(changelog, "read", read)
         link.restore()
-        assert update_index(writer, behind, store=given) == 1
+        assert update_index(writer, behind, followers=given) == 1
         assert beside.position() == int(store)

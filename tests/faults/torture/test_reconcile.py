@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.ingest import tables as ingest
 from pipeline.fingerprint_store import open_store_writer
-from pipeline.following.update_store import update_store
+from pipeline.following.followers import update_followers
+from pipeline.following.store_copy import StoreCopy
 from pipeline.index import Delete, Insert, open_writer
 from pipeline.runtime.databases import Databases
 from tests.faults.torture.model import Model
@@ -46,7 +47,7 @@ class Catalogue:
         importer.persist(importer.match(ids))
         importer.update_index()
         with open_store_writer(self.store) as writer:
-            update_store(writer, self.databases, 1000, None)
+            update_followers([StoreCopy(writer)], self.databases)
 
     def problems(self) -> list[str]:
         """Return all differences to the model."""

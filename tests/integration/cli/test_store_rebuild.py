@@ -8,6 +8,7 @@ import pytest
 
 from cli.stack.preparation import prepare
 from pipeline.fingerprint_store import open_store, open_store_writer
+from pipeline.following.store_copy import StoreCopy
 from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
 from pipeline.lookups.condition import Condition
@@ -35,7 +36,7 @@ def store(settings: Settings, importer: Importer) -> Path:
 
 def update(importer: Importer, store: Path) -> None:
     with open_writer(importer.index_path) as index, open_store_writer(store) as writer:
-        update_index(index, importer.databases, store=writer)
+        update_index(index, importer.databases, followers=[StoreCopy(writer)])
 
 
 def lose_a_segment(store: Path, importer: Importer) -> None:

@@ -17,9 +17,10 @@ from pipeline.fingerprint_store import (
     open_store_writer,
     verify_store,
 )
-from pipeline.following import update_index as stage
-from pipeline.following.update_index import update_index
-from pipeline.following.update_store import OtherDatabaseError, rebuild_store, update_store
+from pipeline.following import copies
+from pipeline.following.followers import raise_failure, update_followers
+from pipeline.following.store_copy import OtherDatabaseError, StoreCopy
+from pipeline.following.update_index import rebuild_follower, update_index
 from pipeline.index import open_reader, open_writer
 from pipeline.lookups.score import score_lookups
 from pipeline.lookups.trusted_store import TrustedStore
@@ -47,7 +48,7 @@ def place(tmp_path: Path) -> Path:
 
 def update(importer: Importer, place: Path) -> None:
     with open_writer(importer.index_path) as writer, open_store_writer(place) as store:
-        update_index(writer, importer.databases, store=store)
+        update_index(writer, importer.databases, followers=[StoreCopy(store)])
 
 
 def find(importer: Importer, place: Path | None, asked: Sequence[Words]) -> list[list[TrackHit]]:
@@ -109,11 +110,13 @@ def test_words_are_read_from_the_store(importer: Importer, place: Path) -> None:
 def test_index_and_store_are_at_one_position(
     importer: Importer, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "BATCH", 3)
+    monkeypatch.setattr(copies, "BATCH", 3)
     with open_writer(importer.index_path) as writer, open_store_writer(place) as store:
-        assert update_index(writer, importer.databases, store=store, until=0.0) == 3
+        assert (
+            update_index(writer, importer.databases, followers=[StoreCopy(store)], until=0.0) == 3
+        )
         assert store.position() == 3
-        assert update_index(writer, importer.databases, store=store) == 7
+        assert update_index(writer, importer.databases, followers=[StoreCopy(store)]) == 7
     assert open_store(place).stats().fingerprints == 7
     assert open_store(place).position() == 7
 
@@ -178,7 +181,7 @@ def test_a_store_of_another_database_is_not_read(importer: Importer, place: Path
         with open_store_writer(place) as writer:
             writer.apply({1: row}, position, 1)
             with pytest.raises(OtherDatabaseError, match="store rebuild"):
-                update_store(writer, importer.databases, 100, None)
+                update_followers([StoreCopy(writer)], importer.databases, failed=raise_failure)
         assert find(importer, place, COPIES) == find(importer, None, COPIES)
 
 
@@ -188,7 +191,7 @@ def test_a_store_of_another_database_is_not_written(importer: Importer, place: P
     update(importer, place)
     assert open_store(place).reached() == (3, 1)
     with open_store_writer(place) as writer:
-        rebuild_store(writer, importer.databases, 100, lambda _: None)
+        rebuild_follower(StoreCopy(writer), importer.databases, lambda _: None)
     assert find(importer, place, COPIES) == find(importer, None, COPIES)
 
 
@@ -201,7 +204,7 @@ def test_lookups_and_the_index_work_with_a_damaged_store(importer: Importer, pla
         store.close()
         importer.run(importer.receipt(fingerprint(50)), index=False)
         with open_writer(importer.index_path) as writer:
-            assert update_index(writer, importer.databases, store=store) == 8
+            assert update_index(writer, importer.databases, followers=[StoreCopy(store)]) == 8
 
 
 def test_a_rebuilt_store_has_fingerprints_of_the_meantime(importer: Importer, place: Path) -> None:
@@ -213,7 +216,7 @@ def test_a_rebuilt_store_has_fingerprints_of_the_meantime(importer: Importer, pl
             importer.run(importer.receipt(fingerprint(50)), index=False)
 
     with open_store_writer(place) as writer:
-        assert rebuild_store(writer, importer.databases, 100, progress) == 8
+        assert rebuild_follower(StoreCopy(writer), importer.databases, progress) == 8
     assert sum(read) >= 7
     assert open_store(place).find(range(1, 9)).missing == []
     assert verify_store(place) == []

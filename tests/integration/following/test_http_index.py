@@ -18,7 +18,7 @@ from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.catalog.ingest.submission_status import task_status
 from pipeline.fingerprint.query import extract_query
-from pipeline.following import update_index as stage
+from pipeline.following import copies
 from pipeline.following.open_index import IndexBusy, open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.index import Change, Delete, Hits, Insert
@@ -99,7 +99,7 @@ def test_local_and_http_index_give_equal_answers(
 def test_the_index_follows_the_changelog_in_batches(
     importer: Importer, place: FingerprintIndexSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "BATCH", 3)
+    monkeypatch.setattr(copies, "BATCH", 3)
     assert found(place) == [[]] * len(SEEDS)
     with open_updater(place, importer.databases) as updater:
         assert update_index(updater, importer.databases, until=0.0) == 3

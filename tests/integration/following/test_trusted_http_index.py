@@ -10,7 +10,7 @@ import requests
 from bench.index.server import IndexServer
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.fingerprint.query import extract_query
-from pipeline.following import update_index as stage
+from pipeline.following import copies
 from pipeline.following.open_index import open_index, open_updater
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.index import Insert, SearchTimeout
@@ -64,7 +64,7 @@ def test_a_deleted_index_is_refused_until_it_is_filled_again(
     assert eventually(lambda: searched(trusted) == ALL, STATE_MAX_AGE + 2)
     delete(place)
     assert searched(trusted) is trusted.condition() is Condition.MISSING
-    monkeypatch.setattr(stage, "BATCH", 3)
+    monkeypatch.setattr(copies, "BATCH", 3)
     with open_updater(place, established.databases) as updater:
         assert trusted.condition() is searched(trusted) is Condition.FILLING
         for position in (3, 6):

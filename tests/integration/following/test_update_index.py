@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.fingerprint.query import extract_query
-from pipeline.following import update_index as stage
+from pipeline.following import copies
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.index import IndexCorrupt, open_reader, open_writer
 from pipeline.runtime.databases import Databases
@@ -37,7 +37,7 @@ def found(importer: Importer) -> list[list[int]]:
 def test_the_index_is_updated_in_batches_to_the_end_of_the_changelog(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "BATCH", 3)
+    monkeypatch.setattr(copies, "BATCH", 3)
     with open_writer(importer.index_path) as writer:
         assert update_index(writer, importer.databases, until=0.0) == 3
         assert update_index(writer, importer.databases) == 7

@@ -16,7 +16,7 @@ import structlog.testing
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.fingerprint.query import extract_query
-from pipeline.following import update_index as stage
+from pipeline.following import copies
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.imports.all_stages import import_submissions
 from pipeline.index import open_reader, open_writer
@@ -87,7 +87,7 @@ def test_an_index_that_a_new_catalogue_loses_is_missing(
 def test_a_missing_index_is_refused_until_it_is_complete(
     importer: Importer, index: TrustedIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "BATCH", 3)
+    monkeypatch.setattr(copies, "BATCH", 3)
     assert found(index) is Condition.MISSING
     with open_writer(importer.index_path) as writer:
         assert found(index) is Condition.FILLING
@@ -103,7 +103,7 @@ def test_a_filling_that_was_interrupted_is_refused_until_it_is_complete(
     importer: Importer, index: TrustedIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also in a new installation, whose empty index would be answered from."""
-    monkeypatch.setattr(stage, "BATCH", 3)
+    monkeypatch.setattr(copies, "BATCH", 3)
     move_in_time(importer.databases, "1 hour")
     with open_writer(importer.index_path) as writer:
         update_index(writer, importer.databases, until=0.0)

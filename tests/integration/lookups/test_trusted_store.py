@@ -17,6 +17,7 @@ from pipeline.catalog.fingerprint.changelog import CHANNEL, ChangelogWatch
 from pipeline.catalog.fingerprint.track_merge import merge_tracks
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.fingerprint_store.segment_format import SUFFIX
+from pipeline.following.store_copy import StoreCopy
 from pipeline.following.update_index import update_index
 from pipeline.index import open_writer
 from pipeline.lookups.condition import Condition
@@ -80,7 +81,7 @@ def watch(databases: Databases) -> Iterator[ChangelogWatch]:
 
 def update(importer: Importer, place: Path) -> None:
     with open_writer(importer.index_path) as writer, open_store_writer(place) as store:
-        update_index(writer, importer.databases, store=store)
+        update_index(writer, importer.databases, followers=[StoreCopy(store)])
 
 
 def held(trusted: TrustedStore) -> bool:

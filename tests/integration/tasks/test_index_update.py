@@ -276,7 +276,7 @@ def test_a_run_ends_after_its_time_and_the_next_ones_apply_the_rest(
     resources: WorkerResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.index.RUN_TIME", 0.0)
-    monkeypatch.setattr("pipeline.following.update_index.BATCH", 1)
+    monkeypatch.setattr("pipeline.following.copies.BATCH", 1)
     add(resources, range(COUNT, COUNT + 3))
     assert [run(resources, NODE)[0] for _ in range(4)] == [COUNT + 1, COUNT + 2, *[COUNT + 3] * 2]
     assert_whole(resources, COUNT + 3)

@@ -22,7 +22,7 @@ from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.catalog.schema_version import NewerSchemaError
 from pipeline.fingerprint_store.errors import StoreCorrupt, StoreLocked
 from pipeline.following.open_index import IndexBusy
-from pipeline.following.update_store import OtherDatabaseError
+from pipeline.following.store_copy import OtherDatabaseError
 from pipeline.imports.persist import StaleMatchesError
 from pipeline.imports.score import IndexBehindError
 from pipeline.index.errors import (

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.following.open_index import IndexBusy, IndexUpdater
 from pipeline.index import FingerprintIndexError, IndexLocked, open_writer
-from tasks.index_lease import IndexLease
+from tasks.following.index_lease import IndexLease
 
 NEVER = 60.0
 SOON = 0.02

@@ -1,0 +1,1 @@
+"""What an index worker keeps between two runs of the task `index.update`."""
