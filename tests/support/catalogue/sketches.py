@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.catalog.changelog_position import newest_position
-from pipeline.catalog.fingerprint import changelog
 from pipeline.excerpts.alignment import WORD_SECONDS
 from pipeline.excerpts.sketch_folders import sketch_folder
 from pipeline.fingerprint.codec import decode
-from pipeline.fingerprint.sketch import sketch_terms
-from pipeline.index import Insert, changelog_metadata, open_writer
+from pipeline.following.copies import rebuild_copy
+from pipeline.following.index_copy import sketch_index
+from pipeline.index import open_writer
 from pipeline.runtime.databases import Databases
 from tests.support.catalogue.recordings import recordings
 from tests.support.catalogue.synthetic import Words, near_copy
@@ -20,24 +19,15 @@ FLIPPED = 0.03
 """Share of the bits that an excerpt does not have in common with its recording."""
 
 
-def fill_sketch(databases: Databases, directory: Path, *, target: int = 0) -> None:
+def fill_sketch(databases: Databases, directory: Path) -> None:
     """Write a sketch index of all fingerprints, in the folder of its rate.
 
     Args:
         databases: the fingerprints are in the fingerprint database.
         directory: the directory of the settings.
-        target: the position at which the index is complete; 0 for its own position.
     """
-    with databases.engine("fingerprint").connect() as connection:
-        position = newest_position(connection)
-        stamp = changelog.stamp(connection, position)
-        logged = [each for some in changelog.all_fingerprints(connection) for each in some]
-    changes = [
-        Insert(each.id, sketch_terms(each.words, RATE)) for each in logged if each.words is not None
-    ]
     with open_writer(sketch_folder(directory, RATE)) as writer:
-        metadata = changelog_metadata(position, stamp, target or position)
-        writer.apply(changes, position, metadata=metadata)
+        rebuild_copy(sketch_index(writer, RATE), databases, lambda _: None)
 
 
 def recording(number: int) -> Words:
