@@ -1,5 +1,8 @@
 """The table of queues: each task has a route, each queue has a worker."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from fnmatch import fnmatch
 
@@ -80,6 +83,18 @@ def test_excerpts_have_the_queue_of_lookups_or_their_own() -> None:
     assert {name: row_of(name).name for name in others} == {
         name: row_of(name, WITH_EXCERPTS).name for name in others
     }
+
+
+def test_the_setting_changes_queues_and_routes_of_celery() -> None:
+    program = (
+        "from tasks.application import app; queue = app.amqp.router.route({}, 'excerpt.score')"
+        "['queue']; print(queue.name, queue.no_ack, *app.amqp.queues)"
+    )
+    environ = {**os.environ, "ACOUSTID_CELERY_EXCERPT_QUEUE": "true"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [EXCERPT, "True", *NAMES]
 
 
 @pytest.mark.parametrize("queue", NAMES)
