@@ -21,8 +21,8 @@ FROM python:3.13-slim
 RUN groupadd --system --gid 10001 acoustid \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent acoustid \
     && install -d -m 700 -o acoustid -g acoustid /var/lib/acoustid/index \
-        /var/lib/acoustid/fingerprints /var/lib/acoustid/nats /var/lib/acoustid/state \
-        /var/cache/acoustid
+        /var/lib/acoustid/fingerprints /var/lib/acoustid/sketch /var/lib/acoustid/nats \
+        /var/lib/acoustid/state /var/cache/acoustid
 COPY --from=build /opt/acoustid /opt/acoustid
 # The first start compiles the loops for the processor of the host. Only the volume of this directory
 # keeps them: the root file system is read-only.

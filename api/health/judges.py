@@ -8,13 +8,13 @@ from api.health.probe_runner import Outcome
 from api.health.queue_progress import STUCK_AFTER, StuckQueue
 from api.health.redis_writes import RedisWrites, Refused, Warned
 from pipeline.catalog.schema_version import SchemaVersion
-from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Advice, Condition
+from pipeline.lookups.condition import INDEX_ADVICE, SKETCH_ADVICE, STORE_ADVICE, Advice, Condition
 from tasks.clocks.shared_clock import MAX_DIFFERENCE
 from tasks.queues import INDEX, LOOKUP, TaskQueue, queues_by_worker
 from tasks.redis_state.heartbeats import ALIVE_SECONDS, Processes
 
 LOW_SPACE: Final = 64 * 2**20
-"""Bytes of free space below which the disk of the index and the store is nearly full."""
+"""Bytes of free space below which the disk of the index or another copy is nearly full."""
 
 STANDS_STILL: Final = 60.0
 """Seconds of lag that are a fault of the index also if ``[cluster] max_lag`` permits them."""
@@ -135,8 +135,9 @@ def index(found: Processes) -> Judgement:
     judgement = _worst([report.index for report in found.reports], INDEX_ADVICE)
     if judgement.state is not State.FAILED and any(each.unknown_files for each in found.reports):
         line = (
-            "the index or the fingerprint store is not updated, because its folder has files with "
-            "unknown names: `acoustid index verify` and `acoustid store check` name them"
+            "the index, the fingerprint store or the sketch index is not updated, because its "
+            "folder has files with unknown names: `acoustid index verify`, `acoustid store check` "
+            "and `acoustid index verify --sketch` name them"
         )
         return Judgement(State.FAILED, line)
     lag = max((report.index_lag or 0.0 for report in found.reports), default=0.0)
@@ -151,13 +152,13 @@ def index(found: Processes) -> Judgement:
 
 @_of_processes
 def disk(found: Processes) -> Judgement:
-    """Fail if a worker cannot write the index or the store, or soon cannot."""
+    """Fail if a worker cannot write the index or another copy, or soon cannot."""
     writers = [report for report in found.reports if INDEX in report.queues]
     # A folder that is filled after a pause has a line of its own.
     if any(report.write_problem and not report.refilled_later for report in writers):
         line = (
-            "a worker of the queue index cannot write the index or the fingerprint store: free "
-            "some space on its disk, or correct what `acoustid status` names"
+            "a worker of the queue index cannot write the index, the fingerprint store or the "
+            "sketch index: free some space on its disk, or correct what `acoustid status` names"
         )
         return Judgement(State.FAILED, line)
     free = [report.free_bytes for report in writers if report.free_bytes is not None]
@@ -183,6 +184,14 @@ def store(found: Processes) -> Judgement:
     if line := _refilled_later(found, "the fingerprint store"):
         return Judgement(State.FAILED, line)
     return _worst([report.store for report in found.reports], STORE_ADVICE)
+
+
+@_of_processes
+def sketch(found: Processes) -> Judgement:
+    """Fail if a worker reports a fault of its sketch index; the line names the worst."""
+    if line := _refilled_later(found, "the sketch index"):
+        return Judgement(State.FAILED, line)
+    return _worst([report.sketch for report in found.reports], SKETCH_ADVICE)
 
 
 @_of_processes

@@ -24,7 +24,7 @@ CONFIG_VARIABLE = "ACOUSTID_CONFIG"
 
 _ENTRIES: Final = (
     r"(acoustid\.conf|stack\.json|run\.json|run\.lock|prepared\.json|demo-lookup\.txt|postgres\.place"
-    r"|index|fingerprints|valkey|logs|machine-code)"
+    r"|index|fingerprints|sketch|valkey|logs|machine-code)"
 )
 _ENTRY: Final = re.compile(rf"{_ENTRIES}(\.damaged-.*)?|\.{_ENTRIES}-\w+")
 """The files of a data directory, those set aside, and partly written ones."""
@@ -96,6 +96,11 @@ class DataDir:
     def store(self) -> Path:
         """The fingerprint store."""
         return self.root / "fingerprints"
+
+    @property
+    def sketch(self) -> Path:
+        """The sketch index."""
+        return self.root / "sketch"
 
     @property
     def machine_code(self) -> Path:

@@ -25,6 +25,7 @@ from pipeline.settings.load import ConfigError, configuration_file, load_setting
 from pipeline.settings.option_names import FILE, Option, resolve_option, resolve_variable, sections
 from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, full_path
 from pipeline.settings.sections import DATABASE_TLS, REDIS_TLS, Settings
+from pipeline.settings.sketch_checks import EMBEDDED_RATE
 
 REDIS = "redis"
 
@@ -75,7 +76,7 @@ class UserConfig:
         path = configuration_file(environ)
         if path and effective and path.resolve() == effective:
             path = None
-        settings = read_settings(path or Path(os.devnull), environ)
+        settings = read_settings(path or Path(os.devnull), environ, embedded=True)
         config = cls(
             full_path(path) if path else None,
             _read_sections(path),
@@ -126,14 +127,19 @@ class UserConfig:
                     )
 
 
-def read_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(
+    path: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    embedded: bool = False,
+) -> Settings:
     """Load settings like `load_settings`.
 
     Raises:
         StackError: the settings are invalid.
     """
     try:
-        return load_settings(path, environ)
+        return load_settings(path, environ, embedded=embedded)
     except ConfigError as error:
         raise StackError(str(error)) from error
 
@@ -201,7 +207,11 @@ def _names(option: Option, name: str) -> bool:
 
 def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> Sections:
     sections: Sections = {
-        "fingerprint_index": {"path": str(data.index)},
+        "fingerprint_index": {
+            "path": str(data.index),
+            "sketch_path": str(data.sketch),
+            "sketch_rate": str(EMBEDDED_RATE),
+        },
         "fingerprint_store": {"path": str(data.store)},
         "cluster": {"secret": record.cluster_secret},
         "cluster.rate_limiter": {"ip_limit": LOCAL_IP_LIMIT},

@@ -1,15 +1,19 @@
-"""Prepares databases, index and fingerprint store for the processes of a stack."""
+"""Prepares databases, index, fingerprint store and sketch index for the processes of a stack."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+
+import sqlalchemy as sa
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
 from cli.stack.demo_keys import Demo, Prepared
 from cli.stack.stack_record import StackRecord
 from pipeline.catalog.app.keys.demo_application import ensure_demo
+from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.catalog.migrate import create_missing, upgrade_all
 from pipeline.catalog.schema_version import NewerSchemaError
+from pipeline.excerpts.sketch_folders import sketch_folder
 from pipeline.fingerprint_store import (
     FingerprintStoreError,
     StoreCorrupt,
@@ -18,10 +22,12 @@ from pipeline.fingerprint_store import (
     open_store_writer,
 )
 from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
-from pipeline.following.open_index import IndexBusy, open_index, open_updater
+from pipeline.following.index_copy import foreign, is_own_index
+from pipeline.following.open_index import IndexBusy, open_index, open_local_updater, open_updater
+from pipeline.following.problems import SKETCH, STORE
 from pipeline.following.store_copy import check_same_database
 from pipeline.following.update_index import rebuild_index
-from pipeline.index import IndexCorrupt
+from pipeline.index import FingerprintIndexError, IndexCorrupt, open_reader
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_index import TrustedIndex
@@ -32,7 +38,7 @@ from pipeline.storage.errors import StorageCorrupt
 
 
 def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
-    """Create missing databases, tables and demo keys; repair the index and the store.
+    """Create missing databases, tables and demo keys; repair the index and the other copies.
 
     Existing data is not changed, so each start calls this function.
 
@@ -41,7 +47,7 @@ def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
         progress: called with one line of text for each step.
 
     Raises:
-        StackError: a newer version made a database; or the index or the store has a file with an
+        StackError: a newer version made a database; or the index or another copy has a file with an
             unknown name, which is not deleted.
     """
     progress("creating missing databases")
@@ -53,6 +59,7 @@ def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
         raise StackError(str(error)) from error
     _repair_index(settings, progress)
     _repair_store(settings, progress)
+    _repair_sketch(settings, progress)
     demo = None
     if settings.features.demo_key:
         progress("creating the demo keys")
@@ -118,21 +125,68 @@ def owns_index_and_database(settings: Settings) -> bool:
 
 
 def _repair_store(settings: Settings, progress: Callable[[str], None]) -> None:
-    """Empty a fingerprint store that is damaged or of another database. A worker fills it again."""
+    """Empty a fingerprint store that is damaged or of another database."""
     path = settings.fingerprint_store.path
     if not settings.fingerprint_store.enabled:
         return
+
+    def check(connection: sa.Connection) -> None:
+        _refuse(refused_files(STORE_FORMAT, path))
+        check_same_database(open_store(path), connection)
+
+    def empty() -> None:
+        with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:
+            writer.rebuild([], 0, 0)
+
+    _repair_follower(settings, STORE, check, empty, progress)
+
+
+def _repair_sketch(settings: Settings, progress: Callable[[str], None]) -> None:
+    """Empty a sketch index that is damaged or of another database."""
+    options = settings.fingerprint_index
+    if not options.sketch_rate:
+        return
+    folder = sketch_folder(options.sketch_path, options.sketch_rate)
+
+    def check(connection: sa.Connection) -> None:
+        _refuse(refused_files(INDEX_FORMAT, folder))
+        with open_reader(folder) as reader:
+            state = reader.changelog_state()
+        if state and not is_own_index(connection, state, lambda _sample: False):
+            raise foreign(SKETCH, state.position)
+
+    def empty() -> None:
+        with suppress(IndexBusy), open_local_updater(folder, clear_damaged=True) as writer:
+            writer.rebuild([], 0, metadata={})
+
+    _repair_follower(settings, SKETCH, check, empty, progress)
+
+
+def _repair_follower(
+    settings: Settings,
+    noun: str,
+    check: Callable[[sa.Connection], None],
+    empty: Callable[[], None],
+    progress: Callable[[str], None],
+) -> None:
+    """Empty a copy that fails a check. A worker fills it again.
+
+    Args:
+        settings: the settings.
+        noun: its name.
+        check: takes a connection to the fingerprint database; raises an error of the copy.
+        empty: empties it, unless another process writes it.
+        progress: see `prepare`.
+    """
     databases = Databases(settings, component="migrate")
     try:
         with databases.engine("fingerprint").connect() as connection:
-            _refuse(refused_files(STORE_FORMAT, path))
-            check_same_database(open_store(path), connection)
-    except FingerprintStoreError as error:
-        progress(f"emptying the fingerprint store, a worker fills it again: {error}")
+            check(connection)
+    except (FingerprintStoreError, FingerprintIndexError, ForeignIndexError) as error:
+        progress(f"emptying the {noun}, a worker fills it again: {error}")
         try:
-            with suppress(StoreLocked), open_store_writer(path, clear_damaged=True) as writer:
-                writer.rebuild([], 0, 0)
-        except StoreCorrupt as refused:  # a file that does not belong to a store
+            empty()
+        except (StoreCorrupt, IndexCorrupt) as refused:  # a file that does not belong to it
             raise StackError(str(refused)) from refused
     finally:
         databases.dispose()

@@ -113,6 +113,7 @@ def _empty(stack: ChosenStack) -> Status:
         "submissions": None,
         "index": None,
         "store": None,
+        "sketch": None,
         "worker_faults": None,
         "redis": None,
         "disk": None,
@@ -180,7 +181,7 @@ def _add_servers(
     reports = sorted(processes.reports, key=lambda each: each.node) if processes else []
     found["worker_faults"] = servers.worker_faults(reports) if processes else None
     found["clocks"] = servers.clock_differences(processes) if processes else None
-    found["index"], found["store"] = servers.index_and_store(settings, values["newest"], reports)
+    found.update(servers.copies(settings, values["newest"], reports))
     found["redis"] = values["redis state"]
     found["disk"] = servers.disks(Path(found["data_dir"]) if found["data_dir"] else None, reports)
     found["submissions"] = values["submissions"]

@@ -1,6 +1,6 @@
-"""Reads the status of PostgreSQL, Redis and workers: queues, submissions, counts, index, store."""
+"""Reads the status of PostgreSQL, Redis and workers: queues, submissions, counts, copies."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,12 +11,13 @@ from api.health.redis_writes import try_write
 from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.ingest import state_counts
+from pipeline.excerpts.sketch_folders import sketch_folder
 from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.runtime.disk_space import least_space
 from pipeline.runtime.links.connection_limits import REDIS_STATUS
 from pipeline.runtime.redis_client import connect
-from pipeline.settings.sections import RedisSettings, Settings
+from pipeline.settings.sections import FingerprintIndexSettings, RedisSettings, Settings
 from pipeline.storage.format import INDEX_SUFFIX, STORE_SUFFIX
 from pipeline.storage.segment_files import list_segments
 from tasks.redis_state import heartbeats
@@ -102,12 +103,13 @@ def transient_failures(settings: RedisSettings) -> list[Figures] | None:
 
 
 def worker_faults(reports: Iterable[WorkerReport]) -> list[str]:
-    """Return a line for each fault of the index or the store that a worker reports."""
+    """Return a line for each fault of the index or another copy that a worker reports."""
     lines = []
     for each in reports:
         copies = (
             ("index", each.index, each.index_damage),
             ("store", each.store, each.store_damage),
+            ("sketch", each.sketch, each.sketch_damage),
         )
         for name, condition, damage in copies:
             if condition not in {None, Condition.OK}:
@@ -162,14 +164,14 @@ def newest_change(databases: Databases) -> int | None:
     return _read(databases, "fingerprint", newest_position)
 
 
-def index_and_store(
+def copies(
     settings: Settings, newest: int | None, reports: Iterable[WorkerReport]
-) -> tuple[Figures | None, Figures | None]:
-    """Return condition, position and lag of the index and of the store, as the workers see them.
+) -> dict[str, Figures | None]:
+    """Return condition, position and lag of index, store and sketch, as the workers see them.
 
     If workers differ, the figures are those of the worker with a fault, else of the one furthest
-    behind. The store is None if it is disabled. `refused` has a text for each file whose name
-    the writer refuses. Lookups continue, but new changes are not applied.
+    behind. Store or sketch are None if they are disabled. `refused` has a text for each file whose
+    name the writer refuses. Lookups continue, but new changes are not applied.
 
     Args:
         settings: the settings of the stack.
@@ -177,19 +179,35 @@ def index_and_store(
         reports: the reports of the workers.
     """
     reported = list(reports)
-    is_local = settings.fingerprint_index.protocol == "local"
+    options = settings.fingerprint_index
     index = {
         **_copy([(each.index, each.index_position) for each in reported], newest),
         "lag_seconds": _lag_seconds(reported),
-        "refused": _refused(settings.fingerprint_index.path, INDEX_SUFFIX) if is_local else [],
+        "refused": _refused(options.path, INDEX_SUFFIX) if options.protocol == "local" else [],
     }
-    if not settings.fingerprint_store.enabled:
-        return index, None
     store = {
         **_copy([(each.store, each.store_position) for each in reported], newest),
         "refused": _refused(settings.fingerprint_store.path, STORE_SUFFIX),
     }
-    return index, store
+    return {
+        "index": index,
+        "store": store if settings.fingerprint_store.enabled else None,
+        "sketch": _sketch(options, newest, reported) if options.sketch_rate else None,
+    }
+
+
+def _sketch(
+    options: FingerprintIndexSettings, newest: int | None, reports: Sequence[WorkerReport]
+) -> Figures:
+    """Return the figures of the sketch index; its rate may be another one until it is filled."""
+    used = [each for each in reports if each.sketch_rate is not None]
+    return {
+        **_copy([(each.sketch, each.sketch_position) for each in reports], newest),
+        "rate": used[0].sketch_rate if used else None,
+        "set_rate": options.sketch_rate,
+        "bytes": used[0].sketch_bytes if used else None,
+        "refused": _refused(sketch_folder(options.sketch_path, options.sketch_rate), INDEX_SUFFIX),
+    }
 
 
 def _lag_seconds(reports: Iterable[WorkerReport]) -> float | None:

@@ -136,6 +136,8 @@ def _figures(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"index        {_copy(found['index'], missing)}"
     if found["store"]:
         yield f"store        {_copy(found['store'], missing)}"
+    if found["sketch"]:
+        yield f"sketch       {_sketch(found['sketch'], missing)}"
     yield f"catalogue    {_catalogue(found['catalogue'], missing)}"
     yield f"redis        {_redis(found['redis'], missing)}"
     if found["nats"]:
@@ -184,6 +186,16 @@ def _copy(figures: Mapping[str, Any] | None, missing: str) -> str:
     if figures["lag"] and seconds is not None:
         lag += f" ({duration(seconds)})"
     return f"{figures['condition']}, {lag}, position {figures['position']:,}"
+
+
+def _sketch(figures: Mapping[str, Any], missing: str) -> str:
+    text = _copy(figures, missing)
+    if figures["rate"] is None:
+        return text
+    text += f", 1 of {figures['rate']} terms, {size(figures['bytes'])}"
+    if figures["rate"] != figures["set_rate"]:
+        text += f"; that with 1 of {figures['set_rate']} is being filled"
+    return text
 
 
 def _redis(figures: Mapping[str, Any] | None, missing: str) -> str:

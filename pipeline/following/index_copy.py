@@ -13,15 +13,20 @@ from pipeline.index import changelog_metadata
 from pipeline.index.changes import Delete, Insert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import numpy as np
     import sqlalchemy as sa
+    from numpy.typing import NDArray
 
     from pipeline.catalog.fingerprint.changelog import LoggedFingerprint
     from pipeline.fingerprint.words import Words
     from pipeline.following.copies import Batch
     from pipeline.following.open_index import IndexUpdater
+    from pipeline.index import ChangelogState
     from pipeline.index.changes import Change
+
+    Sample = Mapping[int, NDArray[np.uint32]]
 
     Terms = Callable[[Sequence[Words]], Iterable[Words]]
     """Returns the terms of each fingerprint of a batch."""
@@ -52,10 +57,7 @@ class IndexCopy:
 
     def is_own(self, connection: sa.Connection) -> bool:
         """Return whether it was made from the changelog of a fingerprint database."""
-        state = self._writer.changelog_state()
-        return changelog.is_own_index(
-            connection, state.position, state.stamped, state.max_document_id, self._writer.contains
-        )
+        return is_own_index(connection, self._writer.changelog_state(), self._writer.contains)
 
     def require_own(self, connection: sa.Connection) -> None:
         """Check that it was made from the changelog of a fingerprint database.
@@ -64,11 +66,7 @@ class IndexCopy:
             ForeignIndexError: it was not.
         """
         if not self.is_own(connection):
-            raise ForeignIndexError(
-                f"the {self.noun} (position {self.position()}) belongs to another database, or to "
-                "a state of this one before a restore: check [fingerprint_index], or run "
-                f"`{COMMANDS[self.noun]}`"
-            )
+            raise foreign(self.noun, self.position())
 
     def apply(self, batch: Batch) -> None:
         """Commit the changes after its position; without changes a missing stamp only."""
@@ -87,11 +85,35 @@ class IndexCopy:
         self._writer.rebuild(map(self._changes, batches), position, metadata=metadata)
 
     def _changes(self, logged: Sequence[LoggedFingerprint]) -> list[Change]:
-        terms = iter(self._terms([each.words for each in logged if each.words is not None]))
+        rows = [each.words for each in logged if each.words is not None]
+        terms = iter(self._terms(rows) if rows else ())
         return [
             Delete(each.id) if each.words is None else Insert(each.id, next(terms))
             for each in logged
         ]
+
+
+def is_own_index(
+    connection: sa.Connection, state: ChangelogState, contains: Callable[[Sample], bool]
+) -> bool:
+    """Return whether an index in a state was made from the changelog of a database.
+
+    Args:
+        connection: a connection to the fingerprint database.
+        state: the state.
+        contains: see `changelog.is_own_index`.
+    """
+    return changelog.is_own_index(
+        connection, state.position, state.stamped, state.max_document_id, contains
+    )
+
+
+def foreign(noun: str, position: int) -> ForeignIndexError:
+    """Return the error for an index that was made from another changelog."""
+    return ForeignIndexError(
+        f"the {noun} (position {position}) belongs to another database, or to a state of this one "
+        f"before a restore: check [fingerprint_index], or run `{COMMANDS[noun]}`"
+    )
 
 
 def public_index(writer: IndexUpdater) -> IndexCopy:

@@ -65,7 +65,8 @@ def replaced_rates(directory: Path, rate: int, databases: Databases) -> list[int
     return [
         other
         for other in others
-        if _complete_position(sketch_folder(directory, other)) <= complete
+        if _has_own_files(sketch_folder(directory, other))
+        and _complete_position(sketch_folder(directory, other)) <= complete
         and _may_be_removed(sketch_folder(directory, other), databases)
     ]
 
@@ -96,6 +97,15 @@ def _others(directory: Path, rate: int) -> list[int]:
         return other_rates(directory, rate)
     except OSError:
         return []
+
+
+def _has_own_files(folder: Path) -> bool:
+    """Return whether a removal would delete something; other files stay in the folder for ever."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except OSError:
+        return False
+    return not names or not names.isdisjoint(_NAMES)
 
 
 def _complete_position(folder: Path) -> int:

@@ -16,7 +16,7 @@ logger = structlog.get_logger("acoustid.start")
 
 
 def log_start(settings: Settings) -> None:
-    """Log the paths of settings, index and fingerprint store, and why Redis cannot be used.
+    """Log the paths of settings, index, store and sketch index, and why Redis cannot be used.
 
     A process starts without Redis and connects to it later.
     """
@@ -26,6 +26,7 @@ def log_start(settings: Settings) -> None:
         settings=str(full_path(file)) if file else "none",
         index=settings.fingerprint_index.location(),
         store=settings.fingerprint_store.location(),
+        sketch=settings.fingerprint_index.sketch_location(),
     )
     problem = redis_problem(settings.redis)
     if problem:

@@ -26,6 +26,7 @@ from pipeline.settings.option_names import (
 )
 from pipeline.settings.paths import WORKING_DIRECTORY, absolute_text, default_paths
 from pipeline.settings.sections import Settings
+from pipeline.settings.sketch_checks import sketch_problems
 from pipeline.settings.tls_checks import tls_problems
 
 DEFAULT_PATH = Path("acoustid.conf")
@@ -64,7 +65,10 @@ Layer = dict[tuple[str, ...], Given]
 
 
 def load_settings(
-    path: str | Path | None = None, environ: Mapping[str, str] | None = None
+    path: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    embedded: bool = False,
 ) -> Settings:
     """Read the configuration file and the environment.
 
@@ -74,6 +78,7 @@ def load_settings(
         path: the path of the INI file. By default it is the variable ``ACOUSTID_CONFIG``, else
             ``acoustid.conf`` in the working directory if that exists, else there is no file.
         environ: the environment, `os.environ` by default.
+        embedded: whether `acoustid up` adds the options of its own servers and files afterwards.
 
     Raises:
         ConfigError: lists all problems. Examples: a missing file, an unknown option, a value of
@@ -89,6 +94,7 @@ def load_settings(
         settings = Settings.model_validate(_as_tree(values))
         problems += tls_problems(settings)
         problems += nats_problems(settings)
+        problems += sketch_problems(settings, embedded=embedded)
     except ValidationError as error:
         problems += _explain(error, values)
     if problems:

@@ -344,6 +344,10 @@ class FingerprintIndexSettings(Section):
         servers = ", ".join(f"{host}:{port}" for host, port in self.servers())
         return f"{self.name} on {servers}"
 
+    def sketch_location(self) -> str:
+        """Return the directory of the sketch index, or ``off``."""
+        return str(self.sketch_path) if self.sketch_rate else "off"
+
     def servers(self) -> list[tuple[str, int]]:
         """Return host and port of every server; the first one is written."""
         further = [split_server(each, default_port=self.port) for each in self.replicas]

@@ -19,7 +19,7 @@ MAX_OPEN_TIME: Final = 10.0
 REOPEN_DELAY: Final = 0.25
 """Seconds for which the index then stays closed, so that another process can open it."""
 
-logger = structlog.get_logger("acoustid.tasks.index_lease")
+logger = structlog.get_logger("acoustid.tasks.following.index_lease")
 
 
 class IndexLease:

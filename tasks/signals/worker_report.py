@@ -16,6 +16,7 @@ from pipeline.fingerprint_store import FingerprintStoreError
 from pipeline.following.problems import refilled_later
 from pipeline.index import FingerprintIndexError
 from pipeline.lookups.condition import Condition
+from pipeline.lookups.trusted_sketch import SketchUnusable
 from pipeline.runtime.disk_space import least_space
 from pipeline.storage.damaged_folders import damaged_folders, seconds_to_filling
 from pipeline.storage.errors import StorageCorrupt
@@ -32,14 +33,14 @@ SEARCHING_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND, queues.SU
 """The queues whose tasks search the index."""
 
 LOOKUP_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND})
-"""The queues whose tasks read the fingerprint store."""
+"""The queues whose tasks read the fingerprint store and search the sketch index."""
 
 
 class CopyState(NamedTuple):
-    """The state of the index or of the store.
+    """The state of the index or of another copy.
 
     Attributes:
-        condition: its condition; None if this worker has no store.
+        condition: its condition; None if this worker does not use it.
         position: its changelog position; None while it is not usable.
         damage: the damaged file and its problem; an empty text without damage.
         lag: for an index, the seconds by which it is behind the database; None if not known.
@@ -49,6 +50,24 @@ class CopyState(NamedTuple):
     position: int | None = None
     damage: str = ""
     lag: float | None = None
+
+
+class SketchState(NamedTuple):
+    """The state of the sketch index.
+
+    Attributes:
+        condition: its condition; None if this worker does not use it.
+        position: its changelog position; None while it is not usable.
+        rate: its rate; likewise.
+        size: its bytes on the disk; likewise.
+        damage: the damaged file and its problem; an empty text without damage.
+    """
+
+    condition: Condition | None = None
+    position: int | None = None
+    rate: int | None = None
+    size: int | None = None
+    damage: str = ""
 
 
 class ReportSource:
@@ -62,6 +81,7 @@ class ReportSource:
         self._resources = resources
         self._index = BackgroundResult(self._check_index, is_urgent=self._index_needs_check)
         self._store = BackgroundResult(self._check_store)
+        self._sketch = BackgroundResult(self._check_sketch)
         self._unknown_files = BackgroundResult(self._count_unknown_files)
         self._free_bytes = BackgroundResult(self._measure_free_bytes)
         self._refilled_later = BackgroundResult(self._find_pause)
@@ -74,11 +94,12 @@ class ReportSource:
             names: the queues that it serves.
         """
         served = tuple(names)
-        index, store = CopyState(), CopyState()
+        index, store, sketch = CopyState(), CopyState(), SketchState()
         if not SEARCHING_QUEUES.isdisjoint(served):
             index = self._index_state()
         if not LOOKUP_QUEUES.isdisjoint(served):
             store = self._store.latest() or store
+            sketch = self._sketch.latest() or sketch
         return WorkerReport(
             node,
             served,
@@ -93,6 +114,11 @@ class ReportSource:
             index_lag=index.lag,
             free_bytes=self._free_bytes.latest() if queues.INDEX in served else None,
             refilled_later=self._refilled_later.latest() or "" if queues.INDEX in served else "",
+            sketch=sketch.condition,
+            sketch_position=sketch.position,
+            sketch_rate=sketch.rate,
+            sketch_bytes=sketch.size,
+            sketch_damage=sketch.damage,
         )
 
     def _write_problem(self, node: str) -> str:
@@ -118,6 +144,20 @@ class ReportSource:
         if store is None:
             return CopyState()
         return _state(store.condition(), store.position, store.damage)
+
+    def _check_sketch(self) -> SketchState:
+        """Return the state of the index that searches use; the database is queried if it is due."""
+        sketch = self._resources().sketch
+        if sketch is None:
+            return SketchState()
+        try:
+            found = sketch.current()
+            size = found.index.stats()
+        except SketchUnusable as error:
+            return SketchState(error.condition, damage=sketch.damage())
+        except FingerprintIndexError:  # it was removed at this moment
+            return SketchState(sketch.condition(), damage=sketch.damage())
+        return SketchState(Condition.OK, size.position, found.rate, size.bytes)
 
     def _count_unknown_files(self) -> int:
         return sum(

@@ -11,11 +11,12 @@ def default_settings(folder: Path | None = None) -> Settings:
     Args:
         folder: the folder of the paths, by default the working directory.
     """
-    made = Settings()
-    update = {
-        section: getattr(made, section).model_copy(
-            update={"path": (folder or Path.cwd()) / getattr(made, section).path}
-        )
-        for section in ("fingerprint_index", "fingerprint_store")
-    }
-    return made.model_copy(update=update)
+    made, place = Settings(), folder or Path.cwd()
+    index, store = made.fingerprint_index, made.fingerprint_store
+    paths = {"path": place / index.path, "sketch_path": place / index.sketch_path}
+    return made.model_copy(
+        update={
+            "fingerprint_index": index.model_copy(update=paths),
+            "fingerprint_store": store.model_copy(update={"path": place / store.path}),
+        }
+    )

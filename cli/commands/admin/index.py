@@ -28,9 +28,19 @@ from index_server.server import LOCK_NAME, DirectoryInUseError, exclusive
 from index_server.snapshot_stream import SnapshotDamagedError
 from index_server.state import StateDamagedError
 from pipeline.catalog.fingerprint import changelog
-from pipeline.following.open_index import IndexBusy, IndexUpdater, open_index, open_updater
-from pipeline.following.update_index import rebuild_index
-from pipeline.index import FingerprintIndexError
+from pipeline.catalog.fingerprint.changelog import ForeignIndexError
+from pipeline.excerpts.sketch_folders import sketch_folder
+from pipeline.following.index_copy import sketch_index
+from pipeline.following.open_index import (
+    IndexBusy,
+    IndexUpdater,
+    open_index,
+    open_local_updater,
+    open_updater,
+)
+from pipeline.following.problems import COMMANDS, INDEX, SKETCH
+from pipeline.following.update_index import rebuild_follower, rebuild_index
+from pipeline.index import FingerprintIndexError, open_reader
 from pipeline.index import verify as verify_index
 from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.index.segments.segment_format import SUFFIX
@@ -87,30 +97,42 @@ index.add_command(serve)
 index.add_command(restore)
 
 
+_sketch_option = click.option(
+    "--sketch", "is_sketch", is_flag=True, help="The sketch index instead of the index."
+)
+
+
 @index.command()
 @data_directory.option
-def rebuild(data_dir: Path) -> None:
+@_sketch_option
+def rebuild(data_dir: Path, *, is_sketch: bool) -> None:
     """Rebuild the index from the fingerprint database.
 
     Lookups use the old index in the meantime. The new one also contains new imports.
     """
     settings = settings_for_command(data_dir)
-    _print_location(settings.fingerprint_index)
+    options = settings.fingerprint_index
+    noun = SKETCH if is_sketch else INDEX
+    folder = _print_sketch_location(options) if is_sketch else _print_location(options)
     databases = Databases(settings, component="rebuild")
     try:
         with databases.engine("fingerprint").connect() as connection:
             total = changelog.count_fingerprints(connection)
         with (
-            _updater(settings.fingerprint_index, databases) as updater,
+            _open_when_free(options, databases, folder) as updater,
             tqdm(total=total, unit=" fingerprints", disable=None) as bar,
         ):
-            position = rebuild_index(updater, databases, bar.update)
-    except (FingerprintIndexError, OSError, SQLAlchemyError) as error:
-        raise StackError(f"the index was not rebuilt: {explain(error)}") from error
+            if is_sketch:
+                copy = sketch_index(updater, options.sketch_rate)
+                position = rebuild_follower(copy, databases, bar.update)
+            else:
+                position = rebuild_index(updater, databases, bar.update)
+    except (FingerprintIndexError, ForeignIndexError, OSError, SQLAlchemyError) as error:
+        raise StackError(f"the {noun} was not rebuilt: {explain(error)}") from error
     finally:
         databases.dispose()
     catalogue_generation.renew_at(settings.redis)
-    click.echo(f"index rebuilt: {total} fingerprints, position {position}")
+    click.echo(f"{noun} rebuilt: {total} fingerprints, position {position}")
 
 
 @index.command()
@@ -121,27 +143,31 @@ def rebuild(data_dir: Path) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of `acoustid index serve` or of one index.  [default: the stack's index]",
 )
-def verify(data_dir: Path, directory: Path | None) -> None:
+@_sketch_option
+def verify(data_dir: Path, directory: Path | None, *, is_sketch: bool) -> None:
     """Read the whole index and print every damaged file.
 
     For an index on servers, only their positions are checked. With --dir, no configuration is read,
     and the server may run.
     """
+    if directory and is_sketch:
+        raise click.UsageError("--sketch and --dir exclude each other")
     if directory:
         _verify_folder(directory)
         return
     settings = settings_for_command(data_dir).fingerprint_index
-    _print_location(settings)
-    if settings.protocol == "http":
+    folder = _print_sketch_location(settings) if is_sketch else _print_location(settings)
+    if folder is None:
         _check_servers(settings)
         return
-    require_files(settings.path, SUFFIX, "index", "[fingerprint_index] path")
-    problems = verify_index(settings.path)
+    noun = SKETCH if is_sketch else INDEX
+    require_files(folder, SUFFIX, noun, f"[fingerprint_index] {'sketch_' * is_sketch}path")
+    problems = verify_index(folder)
     for problem in problems:
         click.echo(problem)
     if problems:
-        raise StackError(remedy(INDEX_FORMAT, settings.path, "index", "acoustid index rebuild"))
-    click.echo("the index is intact")
+        raise StackError(remedy(INDEX_FORMAT, folder, noun, COMMANDS[noun]))
+    click.echo(f"the {noun} is intact")
 
 
 # The former name, for existing scripts.
@@ -152,22 +178,26 @@ index.add_command(
 
 @index.command()
 @data_directory.option
-def stats(data_dir: Path) -> None:
+@_sketch_option
+def stats(data_dir: Path, *, is_sketch: bool) -> None:
     """Print the size of the index as JSON.
 
     For an index on a server, the number of bytes is null, and the number of documents may include
     deleted and replaced ones.
     """
     settings = settings_for_command(data_dir).fingerprint_index
-    _print_location(settings)
-    if settings.protocol != "http":
-        require_files(settings.path, SUFFIX, "index", "[fingerprint_index] path")
+    folder = _print_sketch_location(settings) if is_sketch else _print_location(settings)
+    noun = SKETCH if is_sketch else INDEX
+    if folder is not None:
+        require_files(folder, SUFFIX, noun, f"[fingerprint_index] {'sketch_' * is_sketch}path")
     try:
-        with open_index(settings) as index:
+        with open_reader(folder) if folder else open_index(settings) as index:
             found = asdict(index.stats())
     except FingerprintIndexError as error:
-        raise StackError(f"the index cannot be read: {error}") from error
-    if settings.protocol == "http":
+        raise StackError(f"the {noun} cannot be read: {error}") from error
+    if is_sketch:
+        found["rate"] = settings.sketch_rate
+    if folder is None:
         found["bytes"] = None
     click.echo(json.dumps(found))
 
@@ -188,8 +218,23 @@ def _locked(directory: Path) -> Iterator[None]:
         raise
 
 
-def _print_location(settings: FingerprintIndexSettings) -> None:
+def _print_location(settings: FingerprintIndexSettings) -> Path | None:
+    """Print where the index is; return its folder, None if it is on servers."""
     click.echo(f"index: {settings.location()}", err=True)
+    return settings.path if settings.protocol == "local" else None
+
+
+def _print_sketch_location(settings: FingerprintIndexSettings) -> Path:
+    """Print the folder of the sketch index, and return it.
+
+    Raises:
+        StackError: the settings disable it.
+    """
+    if not settings.sketch_rate:
+        raise StackError("there is no sketch index: [fingerprint_index] sketch_rate is 0")
+    folder = sketch_folder(settings.sketch_path, settings.sketch_rate)
+    click.echo(f"sketch index: {folder}", err=True)
+    return folder
 
 
 def _verify_folder(directory: Path) -> None:
@@ -228,13 +273,17 @@ def _check_servers(settings: FingerprintIndexSettings) -> None:
     click.echo("all servers answer; their files were not checked")
 
 
-def _updater(settings: FingerprintIndexSettings, databases: Databases) -> IndexUpdater:
-    """Open the index for writing as soon as the workers have unlocked it."""
+def _open_when_free(
+    settings: FingerprintIndexSettings, databases: Databases, folder: Path | None
+) -> IndexUpdater:
+    """Open an index for writing as soon as the workers have unlocked it."""
     begun = time.monotonic()
     is_noticed = False
     while True:
         try:
-            return open_updater(settings, databases, clear_damaged=True)
+            if folder is None:
+                return open_updater(settings, databases)
+            return open_local_updater(folder, clear_damaged=True)
         except IndexBusy:
             waited = time.monotonic() - begun
             if waited > LOCK_TIMEOUT:

@@ -23,6 +23,7 @@ def migrate(report: Path | None, data_dir: Path) -> None:
     progress = partial(click.echo, err=True)
     progress(f"index: {settings.fingerprint_index.location()}")
     progress(f"fingerprint store: {settings.fingerprint_store.location()}")
+    progress(f"sketch index: {settings.fingerprint_index.sketch_location()}")
     prepared = prepare(settings, progress)
     if report:
         prepared.save(report)

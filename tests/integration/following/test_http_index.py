@@ -26,9 +26,12 @@ from pipeline.index_http import IndexUnavailable
 from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
+from pipeline.runtime.statsd_metrics import connect_metrics
 from pipeline.settings.sections import FingerprintIndexSettings, Settings
 from tasks import dispatch
+from tasks.index import run
 from tasks.redis_state import heartbeats
+from tasks.worker_resources import WorkerResources
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.polling import eventually
@@ -195,16 +198,17 @@ def test_the_commands_work_on_an_http_index(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    here = settings.model_copy(update={"fingerprint_index": place})
+    sketch = {"sketch_rate": 4, "sketch_path": tmp_path / "sketch"}
+    here = settings.model_copy(update={"fingerprint_index": place.model_copy(update=sketch)})
     monkeypatch.setenv("ACOUSTID_CONFIG", str(write_config(here, tmp_path / "acoustid.conf")))
 
-    def run(command: str) -> str:
-        done = CliRunner().invoke(main, ["index", command])
+    def printed(command: str) -> str:
+        done = CliRunner().invoke(main, ["index", *command.split()])
         assert done.exit_code == 0, done.output
         return done.stdout
 
-    assert "index rebuilt: 7 fingerprints, position 7" in run("rebuild")
-    assert json.loads(run("stats")) == {
+    assert "index rebuilt: 7 fingerprints, position 7" in printed("rebuild")
+    assert json.loads(printed("stats")) == {
         "position": 7,
         "documents": 7,
         "segments": 1,
@@ -212,13 +216,36 @@ def test_the_commands_work_on_an_http_index(
         "min_document_id": 1,
         "max_document_id": 7,
     }
-    assert f"{LOOPBACK}:{place.port}: position 7, 7 documents" in run("check")
+    assert f"{LOOPBACK}:{place.port}: position 7, 7 documents" in printed("check")
+    # The sketch index is in local files.
+    assert "sketch index rebuilt: 7 fingerprints, position 7" in printed("rebuild --sketch")
+    shown = json.loads(printed("stats --sketch"))
+    assert (shown["position"], shown["documents"], shown["rate"]) == (7, 7, 4)
+    assert shown["bytes"] > 0
+    assert printed("verify --sketch") == "the sketch index is intact\n"
     monkeypatch.setenv("ACOUSTID_FINGERPRINT_INDEX_PORT", str(free_port()))
     for command in ("check", "stats", "rebuild"):
         done = CliRunner().invoke(main, ["index", command])
         assert done.exit_code == 1
         assert "does not accept connections" in done.output
     assert not place.path.exists()
+
+
+def test_the_sketch_index_follows_beside_an_index_on_a_server(
+    importer: Importer, place: FingerprintIndexSettings, settings: Settings, tmp_path: Path
+) -> None:
+    index = place.model_copy(update={"sketch_rate": 4, "sketch_path": tmp_path / "sketch"})
+    store = settings.fingerprint_store.model_copy(update={"enabled": False})
+    update = {"fingerprint_index": index, "fingerprint_store": store}
+    here = settings.model_copy(update=update)
+    with connect(here.redis) as redis:
+        resources = WorkerResources(here, importer.databases, redis, connect_metrics(here.statsd))
+        assert run(resources, "index@here") == (7, "")
+        assert resources.sketch
+        assert resources.written_sketch
+        assert resources.sketch.current().recordings() == 7
+        resources.index_lease.close()
+        resources.written_sketch.close()
 
 
 def test_workers_index_submissions_on_the_server(

@@ -158,14 +158,15 @@ def test_every_secret_is_made_and_declared() -> None:
 def test_a_container_mounts_only_files_that_it_needs() -> None:
     """Compiled loops are programs, so containers with other rights do not share them."""
     files = {
-        "migrate": {"index", "fingerprints", "compiled-owner", "nats"},
-        "owner": {"index", "fingerprints", "compiled-owner"},
+        "migrate": {"index", "fingerprints", "sketch", "compiled-owner", "nats"},
+        "owner": {"index", "fingerprints", "sketch", "compiled-owner"},
         "api": {"compiled-api"},
         "beat": set(),
         "flower": set(),
         "ingest-nats": {"compiled-ingest"},
         **{
-            f"worker-{each.name}": {"index", "fingerprints", "compiled-workers"} for each in WORKERS
+            f"worker-{each.name}": {"index", "fingerprints", "sketch", "compiled-workers"}
+            for each in WORKERS
         },
     }
     assert {each: volumes(each) for each in files} == files

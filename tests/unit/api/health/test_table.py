@@ -10,7 +10,7 @@ from api.health.judges import WORST_FIRST, Judge
 from api.health.probe_runner import Outcome
 from api.health.table import CHECKS, Service
 from pipeline.following.problems import refilled_later
-from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Condition
+from pipeline.lookups.condition import INDEX_ADVICE, SKETCH_ADVICE, STORE_ADVICE, Condition
 from tasks.redis_state.heartbeats import Processes, WorkerReport
 
 RUNBOOK = Path(__file__).parents[4] / "docs/runbook.md"
@@ -47,11 +47,17 @@ def test_a_line_is_left_out_only_for_a_check_of_the_same_path(check) -> None:
 
 def test_every_condition_has_a_place_and_advice() -> None:
     faults = set(Condition) - {Condition.OK}
-    assert set(WORST_FIRST) == set(INDEX_ADVICE) == set(STORE_ADVICE) == faults
+    assert set(WORST_FIRST) == set(INDEX_ADVICE) == faults
+    assert set(STORE_ADVICE) == set(SKETCH_ADVICE) == faults
 
 
 @pytest.mark.parametrize(
-    ("noun", "judge"), [("index", judges.index), ("fingerprint store", judges.store)]
+    ("noun", "judge"),
+    [
+        ("index", judges.index),
+        ("fingerprint store", judges.store),
+        ("sketch index", judges.sketch),
+    ],
 )
 def test_a_pause_before_the_filling_has_one_line(noun: str, judge: Judge) -> None:
     """The lines of a full disk and of an index that is filled are left out."""

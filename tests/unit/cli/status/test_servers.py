@@ -7,8 +7,8 @@ import pytest
 
 from cli.status.servers import (
     clock_differences,
+    copies,
     disks,
-    index_and_store,
     newest_change,
     queues_and_workers,
     redis_state,
@@ -62,7 +62,7 @@ def test_a_worker_that_cannot_write_is_named() -> None:
 
 def test_the_lag_is_that_of_the_worker_furthest_behind(servers: Servers) -> None:
     reports = [replace(GOOD, index_lag=0.25), replace(BEHIND, index_lag=12.34), OTHER]
-    index, _ = index_and_store(servers.settings(), 9, reports)
+    index = copies(servers.settings(), 9, reports)["index"]
     assert index
     assert index["lag_seconds"] == 12.3
 
@@ -99,11 +99,31 @@ def test_the_worst_copy_is_shown(
     store: tuple[Condition | None, int | None],
 ) -> None:
     settings = servers.settings()
-    shown = index_and_store(settings, newest_change(databases), reports)
-    for found, expected in zip(shown, (index, store), strict=True):
+    shown = copies(settings, newest_change(databases), reports)
+    assert shown["sketch"] is None
+    for name, expected in (("index", index), ("store", store)):
+        found = shown[name]
         assert found
         assert (found["condition"], found["position"]) == expected
         assert found["lag"] == (None if expected[1] is None else 0)
+
+
+def test_the_sketch_index_is_shown_with_its_rate(servers: Servers) -> None:
+    """While the index of another rate is used, both rates are shown."""
+    settings = servers.settings()
+    options = settings.fingerprint_index.model_copy(update={"sketch_rate": 8})
+    settings = settings.model_copy(update={"fingerprint_index": options})
+    used = {"sketch_position": 7, "sketch_rate": 4, "sketch_bytes": 3 << 20}
+    found = copies(settings, 9, [OTHER, replace(GOOD, sketch=Condition.OK, **used)])["sketch"]
+    assert found
+    assert (found["condition"], found["position"], found["lag"]) == (Condition.OK, 7, 2)
+    assert (found["rate"], found["set_rate"], found["bytes"]) == (4, 8, 3 << 20)
+    filling = copies(settings, 9, [replace(GOOD, sketch=Condition.FILLING)])["sketch"]
+    assert filling
+    assert (filling["condition"], filling["rate"]) == (Condition.FILLING, None)
+    assert worker_faults([replace(GOOD, sketch=Condition.FILLING)]) == [
+        f"{GOOD.node}: sketch filling"
+    ]
 
 
 def test_files_that_the_writer_refuses_are_shown(servers: Servers, tmp_path: Path) -> None:
@@ -119,7 +139,7 @@ def test_files_that_the_writer_refuses_are_shown(servers: Servers, tmp_path: Pat
 
 
 def _shown(settings: Settings) -> list[str]:
-    found, _ = index_and_store(settings, 9, [GOOD])
+    found = copies(settings, 9, [GOOD])["index"]
     assert found
     assert found["condition"] is Condition.OK
     refused: list[str] = found["refused"]

@@ -5,16 +5,20 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pipeline.index import open_writer
+from pipeline.index import IndexStats, open_writer
 from pipeline.lookups.condition import Condition
+from pipeline.lookups.trusted_sketch import SketchUnusable, UsableSketch
 from pipeline.settings.sections import Settings
 from tasks import queues
 from tasks.redis_state.heartbeats import WorkerReport
 from tasks.signals.worker_report import ReportSource
+
+if TYPE_CHECKING:
+    from pipeline.lookups.trusted_index import TrustedIndex
 
 
 def copy(condition: Condition) -> Any:
@@ -51,6 +55,7 @@ def test_a_worker_reports_the_copies_that_its_tasks_read(
     resources: Any = SimpleNamespace(
         index=copy(Condition.FILLING),
         store=copy(Condition.OK),
+        sketch=None,
         settings=Settings(),
         redis=NoProblem(),
     )
@@ -73,7 +78,7 @@ def test_a_worker_that_updates_the_index_reports_files_with_unknown_names(tmp_pa
     index = Settings().fingerprint_index.model_copy(update={"path": folder})
     settings = Settings().model_copy(update={"fingerprint_index": index})
     resources: Any = SimpleNamespace(
-        index=copy(Condition.OK), store=None, settings=settings, redis=NoProblem()
+        index=copy(Condition.OK), store=None, sketch=None, settings=settings, redis=NoProblem()
     )
     assert ReportSource(lambda: resources).report("node", ["index"]).unknown_files == 0
     (folder / "x.segment").touch()
@@ -90,7 +95,7 @@ def test_a_folder_that_is_filled_after_a_pause_has_a_line(tmp_path: Path) -> Non
     index = Settings().fingerprint_index.model_copy(update={"path": folder})
     settings = Settings().model_copy(update={"fingerprint_index": index})
     resources: Any = SimpleNamespace(
-        index=copy(Condition.FILLING), store=None, settings=settings, redis=NoProblem()
+        index=copy(Condition.FILLING), store=None, sketch=None, settings=settings, redis=NoProblem()
     )
     report = ReportSource(lambda: resources).report("node", ["index"])
     assert report.refilled_later == (
@@ -103,9 +108,29 @@ def test_a_folder_that_is_filled_after_a_pause_has_a_line(tmp_path: Path) -> Non
 
 
 def test_a_disabled_store_has_no_condition() -> None:
-    resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None)
+    resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None, sketch=None)
     report = ReportSource(lambda: resources).report("node", ["lookup"])
     assert report == WorkerReport("node", ("lookup",), Condition.OK, None, 7, None, index_lag=0.5)
+
+
+def test_the_sketch_index_that_searches_use_is_reported() -> None:
+    used = UsableSketch(
+        cast("TrustedIndex", SimpleNamespace(stats=lambda: IndexStats(7, 5, 1, 300))), 4
+    )
+    sketch = SimpleNamespace(current=lambda: used)
+    resources: Any = SimpleNamespace(index=copy(Condition.OK), store=None, sketch=sketch)
+    report = ReportSource(lambda: resources).report("node", ["lookup"])
+    assert (report.sketch, report.sketch_position) == (Condition.OK, 7)
+    assert (report.sketch_rate, report.sketch_bytes) == (4, 300)
+
+    def refuse() -> None:
+        raise SketchUnusable(Condition.DAMAGED)
+
+    sketch.current, sketch.damage = refuse, lambda: "/sketch/rate-4/1.segment: is cut"
+    report = ReportSource(lambda: resources).report("node", ["background"])
+    assert (report.sketch, report.sketch_rate) == (Condition.DAMAGED, None)
+    assert report.sketch_damage == "/sketch/rate-4/1.segment: is cut"
+    assert ReportSource(lambda: resources).report("node", ["submission"]).sketch is None
 
 
 def test_a_fault_that_a_search_finds_is_reported_at_once() -> None:
@@ -118,7 +143,7 @@ def test_a_fault_that_a_search_finds_is_reported_at_once() -> None:
         damage=lambda: "/index/1.segment: is missing",
         lag=lambda: None,
     )
-    resources: Any = SimpleNamespace(index=index, store=None)
+    resources: Any = SimpleNamespace(index=index, store=None, sketch=None)
     report = ReportSource(lambda: resources).report("node", ["lookup"])
     assert report.index is Condition.DAMAGED
     assert report.index_damage == "/index/1.segment: is missing"

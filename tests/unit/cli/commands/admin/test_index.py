@@ -154,27 +154,44 @@ def test_verify_and_its_former_name_check_read_the_index_of_the_stack(
 
 
 @pytest.mark.parametrize(
-    ("command", "section", "noun", "suffix"),
+    ("command", "section", "option", "noun", "file"),
     [
-        ("index verify", "fingerprint_index", "index", "segment"),
-        ("store check", "fingerprint_store", "fingerprint store", "fingerprints"),
+        ("index verify", "fingerprint_index", "path", "index", "nowhere/x.segment"),
+        (
+            "store check",
+            "fingerprint_store",
+            "path",
+            "fingerprint store",
+            "nowhere/x.fingerprints",
+        ),
+        (
+            "index verify --sketch",
+            "fingerprint_index",
+            "sketch_path",
+            "sketch index",
+            "nowhere/rate-8/x.segment",
+        ),
     ],
 )
 def test_a_wrong_path_is_not_damage(
-    command: str, section: str, noun: str, suffix: str, tmp_path: Path
+    command: str, section: str, option: str, noun: str, file: str, tmp_path: Path
 ) -> None:
     """The advice to rebuild would fill the wrong folder."""
+    stray = tmp_path / file
     config = tmp_path / "wrong.conf"
-    config.write_text(f"[{section}]\npath = {tmp_path}/nowhere\n")
+    config.write_text(
+        f"[fingerprint_index]\nsketch_rate = 8\n{option} = {tmp_path}/nowhere\n"
+        if section == "fingerprint_index"
+        else f"[{section}]\n{option} = {tmp_path}/nowhere\n"
+    )
     answer = CliRunner().invoke(main, command.split(), env={"ACOUSTID_CONFIG": str(config)})
     assert answer.exit_code == 1
-    assert f"no {noun} in {tmp_path}/nowhere: check [{section}] path" in answer.output
+    assert f"no {noun} in {stray.parent}: check [{section}] {option}" in answer.output
     assert "rebuild" not in answer.output
-    (tmp_path / "nowhere").mkdir()
-    (tmp_path / "nowhere" / f"{1:016x}.{suffix}").touch()
+    stray.parent.mkdir(parents=True)
+    (stray.parent / f"{1:016x}{stray.suffix}").touch()
     answer = CliRunner().invoke(main, command.split(), env={"ACOUSTID_CONFIG": str(config)})
     assert "rebuild" in answer.output
-    stray = tmp_path / "nowhere" / f"x.{suffix}"
     stray.touch()
     answer = CliRunner().invoke(main, command.split(), env={"ACOUSTID_CONFIG": str(config)})
     assert f"{stray}: has the suffix of a segment" in answer.output
