@@ -129,7 +129,7 @@ def _matches(
     )
     matches: list[list[_Match]] = [[] for _ in queries]
     for (row, fingerprint_id), (part, log10_chance) in zip(pairs, aligned, strict=True):
-        if expected_false_matches(log10_chance, recordings) <= MAX_FALSE_MATCHES:
+        if float(expected_false_matches(log10_chance, recordings)) <= MAX_FALSE_MATCHES:
             matches[row].append(_Match(log10_chance, fingerprint_id, part))
     return matches
 
@@ -162,7 +162,7 @@ def _best_tracks(
     for match in sorted(matches, key=lambda each: (each.log10_chance, each.fingerprint_id)):
         track = stored[match.fingerprint_id].track
         if track.id not in best:
-            rounded = round(score(match.part.matched), _SHARE_DIGITS)
+            rounded = round(float(score(match.part.matched)), _SHARE_DIGITS)
             best[track.id] = TrackHit(track.id, track.gid, rounded, _rounded(match.part))
             if len(best) == LOOKUP_MAX_RESULTS:
                 break
