@@ -12,8 +12,8 @@ from tasks.fast_path.switches import FastPath as _FastPath
 from tasks.flower.command import require_application as _require_application
 from tasks.periodic.schedule import SCHEDULE as _SCHEDULE
 from tasks.queues import MAINTENANCE as _MAINTENANCE
-from tasks.queues import QUEUES as _QUEUES
 from tasks.queues import Acknowledgement as _Acknowledgement
+from tasks.queues import queues_of as _queues_of
 
 _require_application()
 _settings = _load_settings()
@@ -46,6 +46,7 @@ accept_content = ["msgpack", "json"]
 # Lookups need no acknowledgement: the front end waits for the reply, and sends a batch again long
 # before Redis would deliver it again.
 _acknowledges_lookups = _FastPath.of(_settings).acknowledges
+_queues = _queues_of(excerpt_queue=_settings.celery.excerpt_queue)
 task_queues = [
     _Queue(
         queue.name,
@@ -53,9 +54,9 @@ task_queues = [
         routing_key=queue.name,
         no_ack=queue.acknowledgement is _Acknowledgement.OPTIONAL and not _acknowledges_lookups,
     )
-    for queue in _QUEUES
+    for queue in _queues
 ]
-task_routes = {queue.tasks: {"queue": queue.name} for queue in _QUEUES}
+task_routes = {pattern: {"queue": queue.name} for queue in _queues for pattern in queue.tasks}
 task_default_queue = _MAINTENANCE
 task_create_missing_queues = False
 

@@ -70,7 +70,7 @@ class LookupReply:
 
     Attributes:
         answers: each is ``{"results": [...]}`` as in the web service, or ``{"error": reason}``.
-            ``"partial": True`` follows the results if a limit on postings may have left some out.
+            ``"partial": True`` follows the results if some may have been left out.
         failed: the batch could not be answered, and there are no answers.
         transient: the reason of the failure is temporary.
     """

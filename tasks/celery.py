@@ -7,8 +7,9 @@ from tasks.signals import worker
 __all__ = ["app"]
 
 app.conf.include = [
-    "tasks.lookup",
-    "tasks.background_lookup",
+    "tasks.lookups.lookup",
+    "tasks.lookups.excerpt",
+    "tasks.lookups.background_lookup",
     "tasks.fast_path.batch_task",
     "tasks.submission",
     "tasks.index",

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from pipeline.messages import BackgroundLookup, LookupBatch, to_message
 from pipeline.runtime.processes import PerProcess
 from pipeline.settings.load import load_settings
+from pipeline.settings.sections import Settings
+from tasks import queues, task_names
 from tasks.application import app
 from tasks.fast_path.lookup_sender import KeptProducer, LookupSender
 from tasks.fast_path.switches import FastPath
-from tasks.queues import BACKGROUND
 from tasks.stage_chain import send_chain
-from tasks.task_names import BACKGROUND_LOOKUP, IMPORT_STAGES
 
 _lookup_sender = PerProcess(lambda: LookupSender(FastPath.of(load_settings())))
-_background = PerProcess(lambda: KeptProducer(app, BACKGROUND, declares=True))
+_excerpt_sender = PerProcess(lambda: excerpt_sender(load_settings()))
+_background = PerProcess(lambda: KeptProducer(app, queues.BACKGROUND, declares=True))
 
 
 def send_lookups(batch: LookupBatch) -> None:
@@ -28,9 +29,25 @@ def send_lookups(batch: LookupBatch) -> None:
     _lookup_sender.get().send(batch)
 
 
+def send_excerpts(batch: LookupBatch) -> None:
+    """Publish a batch of excerpts, as `send_lookups` does. Only one thread may call this at a time.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker is unreachable or refuses the message.
+    """
+    _excerpt_sender.get().send(batch)
+
+
+def excerpt_sender(settings: Settings) -> LookupSender:
+    """Return a sender of batches of excerpts. It connects when it sends the first one."""
+    queue = queues.queue_of_excerpts(settings.celery)
+    return LookupSender(FastPath.of(settings), task_names.EXCERPT, queue)
+
+
 def discard_connections() -> None:
     """Close the kept connections that are not in use, since their link may be dead."""
     _lookup_sender.get().discard_connection()
+    _excerpt_sender.get().discard_connection()
     _background.get().discard_connection()
 
 
@@ -42,7 +59,7 @@ def send_background(task_id: str, lookup: BackgroundLookup) -> None:
             most.
     """
     _background.get().publish(
-        BACKGROUND_LOOKUP,
+        task_names.BACKGROUND_LOOKUP,
         (to_message(lookup),),
         argsrepr=f"({len(lookup.lookups)} lookups)",
         task_id=task_id,
@@ -56,4 +73,5 @@ def send_submissions(submission_ids: Sequence[int]) -> None:
         kombu.exceptions.OperationalError: the broker is unreachable. The task
             `maintenance.sweep_receipts` publishes the submissions later.
     """
-    send_chain(IMPORT_STAGES, list(submission_ids), f"({len(submission_ids)} submissions)")
+    summary = f"({len(submission_ids)} submissions)"
+    send_chain(task_names.IMPORT_STAGES, list(submission_ids), summary)

@@ -1,7 +1,10 @@
 """The table of Celery queues: tasks, workers and acknowledgement of messages.
 
-A new queue is one row of `QUEUES`. If it has a separate worker, `docker-compose.yml` also needs a
-service ``worker-<name>``; a test compares the two.
+A new queue is one row of `queues_of`. If it has a separate worker, `docker-compose.yml` also needs
+a service ``worker-<name>``; a test compares the two.
+
+With `[celery] excerpt_queue` the table has one more row: lookups of excerpts have a queue and
+workers of their own. Without it, the queue of lookups has them too.
 
 The table is read by ``celeryconfig.py`` (queues and routes), `cli.stack.roles` (worker processes),
 ``acoustid status`` and the queue metrics (queue lengths), and the test of the Compose file.
@@ -11,8 +14,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from pipeline.settings.sections import CelerySettings
+
 LOOKUP: Final = "lookup"
 BACKGROUND: Final = "background"
+EXCERPT: Final = "excerpt"
 SUBMISSION: Final = "submission"
 INDEX: Final = "index"
 MAINTENANCE: Final = "maintenance"
@@ -53,38 +59,72 @@ class TaskQueue:
 
     Attributes:
         name: the name of the queue, and kombu's key for its messages in Redis.
-        tasks: the names of its tasks, as a pattern of `fnmatch`. A full name takes precedence over
+        tasks: the names of its tasks, as patterns of `fnmatch`. A full name takes precedence over
             a pattern of another row.
         worker: the worker that takes its messages.
         acknowledgement: when a message is deleted.
     """
 
     name: str
-    tasks: str
+    tasks: tuple[str, ...]
     worker: Worker
     acknowledgement: Acknowledgement = Acknowledgement.AFTER_TASK
 
 
 _LOOKUP_WORKER: Final = Worker("lookup", pool=None, concurrency=None, is_scaled=True)
+_EXCERPT_WORKER: Final = Worker("excerpt", pool=None, concurrency=None, is_scaled=True)
 _SUBMISSION_WORKER: Final = Worker("submission", pool="prefork", concurrency=1)
 # One process: the index has one writer at a time.
 _INDEX_WORKER: Final = Worker("index", pool="prefork", concurrency=1)
 
-QUEUES: Final = (
-    TaskQueue(LOOKUP, "lookup.*", _LOOKUP_WORKER, Acknowledgement.OPTIONAL),
-    TaskQueue(BACKGROUND, "lookup.background", _LOOKUP_WORKER),
-    TaskQueue(SUBMISSION, "submission.*", _SUBMISSION_WORKER),
-    TaskQueue(INDEX, "index.*", _INDEX_WORKER),
-    TaskQueue(MAINTENANCE, "maintenance.*", _INDEX_WORKER),
-)
-"""Every queue. A worker of several queues takes a message from each in turn."""
-
-NAMES: Final = tuple(queue.name for queue in QUEUES)
+_LOOKUPS: Final = "lookup.*"
+_EXCERPTS: Final = "excerpt.*"
 
 
-def queues_by_worker() -> dict[Worker, list[str]]:
-    """Return the names of the queues that each worker serves, in the order of the table."""
+def queues_of(*, excerpt_queue: bool) -> tuple[TaskQueue, ...]:
+    """Return every queue. A worker of several queues takes a message from each in turn.
+
+    Args:
+        excerpt_queue: the setting `[celery] excerpt_queue`.
+    """
+    optional = Acknowledgement.OPTIONAL
+    excerpts = (TaskQueue(EXCERPT, (_EXCERPTS,), _EXCERPT_WORKER, optional),)
+    return (
+        TaskQueue(
+            LOOKUP,
+            (_LOOKUPS,) if excerpt_queue else (_LOOKUPS, _EXCERPTS),
+            _LOOKUP_WORKER,
+            optional,
+        ),
+        TaskQueue(BACKGROUND, ("lookup.background",), _LOOKUP_WORKER),
+        *(excerpts if excerpt_queue else ()),
+        TaskQueue(SUBMISSION, ("submission.*",), _SUBMISSION_WORKER),
+        TaskQueue(INDEX, ("index.*",), _INDEX_WORKER),
+        TaskQueue(MAINTENANCE, ("maintenance.*",), _INDEX_WORKER),
+    )
+
+
+NAMES: Final = tuple(queue.name for queue in queues_of(excerpt_queue=True))
+"""The name of every queue that an installation may have."""
+
+
+def names_of(settings: CelerySettings) -> tuple[str, ...]:
+    """Return the name of every queue of an installation."""
+    return tuple(queue.name for queue in queues_of(excerpt_queue=settings.excerpt_queue))
+
+
+def queue_of_excerpts(settings: CelerySettings) -> str:
+    """Return the name of the queue for lookups of excerpts."""
+    return EXCERPT if settings.excerpt_queue else LOOKUP
+
+
+def queues_by_worker(*, excerpt_queue: bool) -> dict[Worker, list[str]]:
+    """Return the names of the queues that each worker serves, in the order of the table.
+
+    Args:
+        excerpt_queue: the setting `[celery] excerpt_queue`.
+    """
     found: dict[Worker, list[str]] = {}
-    for queue in QUEUES:
+    for queue in queues_of(excerpt_queue=excerpt_queue):
         found.setdefault(queue.worker, []).append(queue.name)
     return found

@@ -1,17 +1,44 @@
 """The names of all tasks, for processes that do not import the task modules."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from tasks.periodic.schedule import SCHEDULE
 
-BATCH: Final = "lookup.batch"
-"""Runs all stages of a batch of lookups, without Celery's events."""
 
-SAMPLED_BATCH: Final = "lookup.sampled_batch"
-"""The same with events."""
+@dataclass(frozen=True, slots=True)
+class BatchTasks:
+    """The tasks of one kind of lookups that a client waits for.
 
-LOOKUP_STAGES: Final = ("lookup.validate", "lookup.dedupe", "lookup.score", "lookup.describe")
-"""The stages of a batch of lookups, in order."""
+    Attributes:
+        stages: the stages of a batch, in order.
+        batch: runs all stages, without Celery's events.
+        sampled_batch: the same with events.
+    """
+
+    stages: tuple[str, ...]
+    batch: str
+    sampled_batch: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names."""
+        return (*self.stages, self.batch, self.sampled_batch)
+
+
+LOOKUP: Final = BatchTasks(
+    stages=("lookup.validate", "lookup.dedupe", "lookup.score", "lookup.describe"),
+    batch="lookup.batch",
+    sampled_batch="lookup.sampled_batch",
+)
+"""Ordinary lookups."""
+
+EXCERPT: Final = BatchTasks(
+    stages=("excerpt.validate", "excerpt.dedupe", "excerpt.score", "excerpt.describe"),
+    batch="excerpt.batch",
+    sampled_batch="excerpt.sampled_batch",
+)
+"""Lookups of excerpts."""
 
 BACKGROUND_LOOKUP: Final = "lookup.background"
 
@@ -33,11 +60,10 @@ REQUEUE_SUBMISSIONS: Final = "maintenance.requeue_submissions"
 ALL: Final = frozenset(
     {
         REQUEUE_SUBMISSIONS,
-        BATCH,
-        SAMPLED_BATCH,
         BACKGROUND_LOOKUP,
         UPDATE_STAT,
-        *LOOKUP_STAGES,
+        *LOOKUP.names,
+        *EXCERPT.names,
         *IMPORT_STAGES,
     }
 ).union(entry["task"] for entry in SCHEDULE.values())

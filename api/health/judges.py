@@ -112,7 +112,7 @@ def any_worker(found: Processes) -> Judgement:
 
 def worker_of(queue: TaskQueue) -> Judge:
     """Return a judge that fails if no living worker serves a queue."""
-    served = ",".join(queues_by_worker()[queue.worker])
+    served = ",".join(queues_by_worker(excerpt_queue=True)[queue.worker])
     line = (
         f"no worker of the queue {queue.name} has sent a heartbeat for {ALIVE_SECONDS:g} s: "
         f"start one with `-Q {served}`, or check whether it waits for a database"

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from api.health import ingest_judges, judges
 from api.health.judges import Judge, fits, succeeded
 from pipeline.settings.sections import Settings
-from tasks.queues import LOOKUP, QUEUES
+from tasks.queues import EXCERPT, LOOKUP, names_of, queues_of
 
 
 class Service(Enum):
@@ -46,6 +47,10 @@ class Check:
     part_of: str = ""
     in_read_only: bool = False
     applies: Callable[[Settings], bool] = lambda _: True
+
+
+def _has_queue(name: str, settings: Settings) -> bool:
+    return name in names_of(settings.celery)
 
 
 def _replica_line(name: str) -> str:
@@ -182,9 +187,10 @@ CHECKS: Final = (
             LOOKUPS if queue.name == LOOKUP else NONE,
             judges.worker_of(queue),
             part_of="worker",
-            in_read_only=queue.name == LOOKUP,
+            in_read_only=queue.name in (LOOKUP, EXCERPT),
+            applies=partial(_has_queue, queue.name),
         )
-        for queue in QUEUES
+        for queue in queues_of(excerpt_queue=True)
     ),
     Check("index", "redis", NONE, judges.index, in_read_only=True),
     Check("search", "redis", LOOKUPS, judges.search, part_of="index", in_read_only=True),

@@ -90,6 +90,7 @@ class Layout:
         flower_host: the address of Flower.
         drain_time: seconds for which the front end still serves after SIGTERM.
         uses_nats: whether servers of NATS are configured.
+        excerpt_queue: whether lookups of excerpts have a queue and workers of their own.
     """
 
     host: str
@@ -100,6 +101,7 @@ class Layout:
     flower_host: str = LOOPBACK
     drain_time: float = 0.0
     uses_nats: bool = False
+    excerpt_queue: bool = False
 
 
 def roles(layout: Layout) -> list[Role]:
@@ -114,7 +116,8 @@ def roles(layout: Layout) -> list[Role]:
 
 def _workers(layout: Layout) -> Iterator[Role]:
     """Yield the workers of the table in `tasks.queues`."""
-    for worker, queues in queues_by_worker().items():
+    table = queues_by_worker(excerpt_queue=layout.excerpt_queue)
+    for worker, queues in table.items():
         options = ["-P", worker.pool or layout.lookup_pool]
         if worker.concurrency is not None:
             options += ["-c", str(worker.concurrency)]

@@ -235,6 +235,7 @@ def _layout(options: UpOptions, settings: Settings) -> Layout:
         flower_host=settings.flower.address,
         drain_time=settings.api.drain_time,
         uses_nats=bool(settings.nats.servers),
+        excerpt_queue=settings.celery.excerpt_queue,
     )
 
 

@@ -21,6 +21,7 @@ from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import DatabaseSettings, Settings
 from tasks.flower.password_file import USER as FLOWER_USER
 from tasks.flower.password_file import password_of
+from tasks.queues import names_of
 
 VERSION: Final = 1
 """The version of the JSON document. It changes if a field is removed or gets another meaning."""
@@ -160,7 +161,7 @@ def _read_values(settings: Settings | None, run: RunState | None) -> dict[str, A
     reads["newest"] = partial(servers.newest_change, databases)
     reads["transient_failures"] = partial(servers.transient_failures, settings.redis)
     reads["nats"] = partial(nats_state, settings)
-    reads["redis"] = partial(servers.queues_and_workers, settings.redis)
+    reads["redis"] = partial(servers.queues_and_workers, settings.redis, names_of(settings.celery))
     reads["redis state"] = partial(servers.redis_state, settings.redis)
     try:
         return in_parallel(reads, LONGEST)

@@ -20,7 +20,6 @@ from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import FingerprintIndexSettings, RedisSettings, Settings
 from pipeline.storage.format import INDEX_SUFFIX, STORE_SUFFIX
 from pipeline.storage.segment_files import list_segments
-from tasks import queues
 from tasks.redis_state import heartbeats
 from tasks.redis_state import transient_failures as failures
 from tasks.redis_state.heartbeats import Processes, WorkerReport
@@ -68,11 +67,18 @@ def disks(folder: Path | None, reports: Iterable[WorkerReport]) -> Figures:
     }
 
 
-def queues_and_workers(settings: RedisSettings) -> tuple[Figures, Processes] | None:
-    """Return the backlog of each queue, and the workers and beat; None without Redis."""
+def queues_and_workers(
+    settings: RedisSettings, names: Iterable[str]
+) -> tuple[Figures, Processes] | None:
+    """Return the backlog of each queue, and the workers and beat; None without Redis.
+
+    Args:
+        settings: the address of Redis.
+        names: the names of the queues.
+    """
     try:
         with connect(settings, limits=REDIS_STATUS) as client:
-            backlogs = {name: backlog(client, name) for name in queues.NAMES}
+            backlogs = {name: backlog(client, name) for name in names}
             found = heartbeats.processes(client)
     except UNREACHABLE:
         return None

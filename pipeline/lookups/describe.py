@@ -7,7 +7,7 @@ answers contain ids only.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pipeline.catalog.duration_mismatch import LengthRange
 from pipeline.catalog.fingerprint import track_links
@@ -48,8 +48,9 @@ def describe_lookups(
     """Return the answers of a batch, each with the metadata that its request selects.
 
     An answer is ``{"results": [{"id": ..., "score": ..., ...}, ...]}`` or ``{"error": reason}``.
-    The first form has ``"partial": True`` too if a limit on postings may have left out results.
-    Answers may share objects, so they must not be changed in place.
+    The first form has ``"partial": True`` too if results may have been left out. A result that the
+    sketch index found has ``"match": {"offset": ..., "duration": ..., "matched": ...}`` after its
+    score, as `RecordingPart`. Answers may share objects, so they must not be changed in place.
 
     Args:
         batch: the scored lookups.
@@ -94,7 +95,9 @@ def _answer(lookup: Lookup, view: MetadataView, texts: Texts) -> Json:
 
 def _result(hit: TrackHit, view: MetadataView, texts: Texts) -> Json:
     metadata = view.of_track(hit.track_id, texts.get(hit.track_id, ()))
-    return {"id": hit.gid, "score": hit.score, **metadata}
+    if hit.match is None:
+        return {"id": hit.gid, "score": hit.score, **metadata}
+    return {"id": hit.gid, "score": hit.score, "match": asdict(hit.match), **metadata}
 
 
 def _chosen(requests: Sequence[Request], with_text: Sequence[bool]) -> set[int]:

@@ -55,6 +55,8 @@ def score_lookups(
 ) -> LookupBatch:
     """Set the tracks that each lookup finds, best first, at most `LOOKUP_MAX_RESULTS`.
 
+    A lookup without hits that gets a second chance keeps its words.
+
     Args:
         batch: a batch of validated lookups.
         index: the index that is searched for candidates.
@@ -70,10 +72,11 @@ def score_lookups(
     lookups = [lookup for lookup in batch.lookups if lookup.words]
     queries = _search(lookups, index, max_postings, timeout)
     ranked, stored = _rank(queries, databases, store)
-    _resolve_track_ids([lookup for lookup in batch.lookups if lookup.track_gid], databases)
+    resolve_track_ids([lookup for lookup in batch.lookups if lookup.track_gid], databases)
     for query, found in zip(queries, ranked, strict=True):
-        query.lookup.words = b""
         query.lookup.hits = _best_tracks(found, stored)
+        if query.lookup.hits or not query.lookup.second_chance:
+            query.lookup.words = b""
         query.lookup.partial = query.partial
     return batch
 
@@ -189,8 +192,13 @@ def shortest_decimal(score: float) -> float:
     return float(str(np.float32(score)))
 
 
-def _resolve_track_ids(lookups: Sequence[Lookup], databases: Databases) -> None:
-    """Set the hits of lookups by track id: the current track, with the id that the client sent."""
+def resolve_track_ids(lookups: Sequence[Lookup], databases: Databases) -> None:
+    """Set the hits of lookups by track id: the current track, with the id that the client sent.
+
+    Args:
+        lookups: lookups by track id.
+        databases: the tracks are in the fingerprint database.
+    """
     if not lookups:
         return
     gids = {lookup.track_gid: UUID(lookup.track_gid) for lookup in lookups}

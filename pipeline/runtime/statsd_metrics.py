@@ -111,13 +111,26 @@ class Metrics:
         self._count("api.requests_total", label(endpoint), verb, str(int(status)))
         self._time(f"api.request_duration_seconds.{label(endpoint)}.{verb}", seconds)
 
-    def lookup_search(self, *, hit: bool, partial: bool = False) -> None:
-        """Count one search for a fingerprint, one match if it had any, and a partial answer."""
-        self._count("api.lookup.searches.total")
+    def lookup_search(self, *, hit: bool, partial: bool = False, excerpt: bool = False) -> None:
+        """Count one search for a fingerprint, one match if it had any, and a partial answer.
+
+        Args:
+            hit: whether it had a match.
+            partial: whether matches may have been left out.
+            excerpt: whether the fingerprint was that of an excerpt.
+        """
+        kind = "excerpt" if excerpt else "lookup"
+        self._count(f"api.{kind}.searches.total")
         if hit:
-            self._count("api.lookup.matches.total")
+            self._count(f"api.{kind}.matches.total")
         if partial:
             self._count("api.lookup.partial_total")
+
+    def second_chances(self, count: int, *, found: int) -> None:
+        """Count second chances of lookups, and those of them that found a match."""
+        self._count("api.lookup.second_chances.total", count=count)
+        if found:
+            self._count("api.lookup.second_chance_matches.total", count=found)
 
     def metadata_unavailable(self) -> None:
         """Count one batch of lookups whose answers have no metadata of MusicBrainz."""

@@ -13,11 +13,11 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.messages import LookupBatch, to_message
 from pipeline.runtime.links.connection_limits import REDIS_PUBLISH
+from tasks import queues, task_names
 from tasks.application import app
 from tasks.fast_path.switches import FastPath
-from tasks.queues import LOOKUP
 from tasks.stage_chain import send_chain
-from tasks.task_names import BATCH, LOOKUP_STAGES, SAMPLED_BATCH
+from tasks.task_names import BatchTasks
 
 SAMPLE_INTERVAL: Final = 1.0
 """Seconds between two batches with events, for each sender."""
@@ -35,18 +35,28 @@ MAX_WAIT: Final = 2.0
 
 
 class LookupSender:
-    """Publishes batches of lookups. Not thread-safe.
+    """Publishes batches of lookups of one kind. Not thread-safe.
 
     Args:
         fast_path: the optimisations that are on.
+        tasks: the tasks of this kind.
+        queue: the queue of these tasks.
         clock: monotonic time in seconds.
     """
 
-    def __init__(self, fast_path: FastPath, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        fast_path: FastPath,
+        tasks: BatchTasks = task_names.LOOKUP,
+        queue: str = queues.LOOKUP,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fast_path = fast_path
+        self._tasks = tasks
         self._clock = clock
         self._last_sample = -SAMPLE_INTERVAL
-        self._producer = KeptProducer(app, LOOKUP, declares=False)
+        self._producer = KeptProducer(app, queue, declares=False)
 
     def send(self, batch: LookupBatch) -> None:
         """Publish a batch.
@@ -58,7 +68,7 @@ class LookupSender:
             if self._fast_path.fuses_stages:
                 self._send_as_one_task(batch)
             else:
-                send_chain(LOOKUP_STAGES, to_message(batch), _summary(batch))
+                send_chain(self._tasks.stages, to_message(batch), _summary(batch))
         except RedisError as error:  # Celery does not convert errors of Redis
             raise OperationalError(str(error)) from error
 
@@ -69,7 +79,7 @@ class LookupSender:
     def _send_as_one_task(self, batch: LookupBatch) -> None:
         now = self._clock()
         is_sampled = now >= self._last_sample + SAMPLE_INTERVAL
-        task = SAMPLED_BATCH if is_sampled else BATCH
+        task = self._tasks.sampled_batch if is_sampled else self._tasks.batch
         args, shown = (to_message(batch),), _summary(batch)
         if self._fast_path.keeps_producer:
             self._producer.publish(task, args, argsrepr=shown)

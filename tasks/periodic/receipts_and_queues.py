@@ -41,7 +41,8 @@ def measure_queues() -> dict[str, int]:
     Front ends refuse submissions by the number of pending ones, which is stored in Redis.
     """
     resources = worker_resources()
-    found = {queue: backlog(resources.redis, queue) for queue in queues.NAMES}
+    names = queues.names_of(resources.settings.celery)
+    found = {queue: backlog(resources.redis, queue) for queue in names}
     for queue, each in found.items():
         resources.metrics.queue_depth(queue, each.messages)
         resources.metrics.queue_age(queue, each.age)

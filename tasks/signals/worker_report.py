@@ -32,7 +32,7 @@ from tasks.worker_resources import WorkerResources, local_folders
 SEARCHING_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND, queues.SUBMISSION})
 """The queues whose tasks search the index."""
 
-LOOKUP_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND})
+LOOKUP_QUEUES: Final = frozenset({queues.LOOKUP, queues.BACKGROUND, queues.EXCERPT})
 """The queues whose tasks read the fingerprint store and search the sketch index."""
 
 

@@ -90,7 +90,7 @@ def hosts(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     serve = (sys.executable, "-m", "cli.main", "serve", "--host", LOOPBACK, "--port", str(port))
     [role] = [role for role in worker_roles() if role.node == "lookup-1"]
     command = list(role.command)
-    command[command.index("-Q") + 1] = ",".join(queues.NAMES)
+    command[command.index("-Q") + 1] = ",".join(queues.names_of(settings.celery))
     with ExitStack() as stack:
         stack.callback(databases.dispose)
         client = stack.enter_context(connect(settings.redis))

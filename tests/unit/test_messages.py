@@ -9,6 +9,7 @@ from pipeline.messages import (
     LookupBatch,
     LookupReply,
     Match,
+    RecordingPart,
     SubmissionBatch,
     SubmissionInBatch,
     TrackFit,
@@ -29,9 +30,14 @@ LOOKUP_MESSAGE = {
     "words": b"",
     "error": "",
     "same_as": -1,
-    "hits": [{"track_id": 1, "gid": "g", "score": 0.5}],
+    "hits": [{"track_id": 1, "gid": "g", "score": 0.5, "match": None}],
     "partial": False,
+    "excerpt": False,
+    "second_chance": False,
 }
+EXCERPT = Lookup(
+    request=0, hits=[TrackHit(1, "g", 0.5, RecordingPart(41.2, 15.0, 0.96))], excerpt=True
+)
 
 MESSAGES = [
     (
@@ -110,3 +116,11 @@ def test_a_lookup_of_an_earlier_version_is_not_partial() -> None:
     assert from_message(LookupBatch, {**message, "lookups": [old]}) == batch
     background, message = MESSAGES[2]
     assert from_message(BackgroundLookup, {**message, "lookups": [old]}) == background
+
+
+def test_the_place_of_an_excerpt_is_unchanged_by_a_message() -> None:
+    batch = LookupBatch(id="b", reply_to="key", deadline=1.5, metas=["m2"], lookups=[EXCERPT])
+    message = to_message(batch)
+    [hit] = message["lookups"][0]["hits"]
+    assert hit["match"] == {"offset": 41.2, "duration": 15.0, "matched": 0.96}
+    assert from_message(LookupBatch, message) == batch

@@ -19,7 +19,7 @@ from cli.stack.data_directory import DataDir
 from cli.stack.stack_record import StackRecord
 from pipeline.fingerprint.codec import decode, encode
 from pipeline.fingerprint.compare import compare2_within
-from tasks.lookup import STAGES
+from tasks import task_names
 from tests.support.catalogue.recordings import KINDS, Recording, recordings
 from tests.support.catalogue.synthetic import fingerprint, near_copy
 from tests.support.polling import eventually
@@ -210,7 +210,7 @@ def test_without_the_fast_path_the_answers_are_equal_and_flower_shows_each_stage
         def shown() -> bool:
             tasks = plain.flower("/api/tasks", record.flower_password)
             names = {each["name"] for each in tasks.values() if each["state"] == "SUCCESS"}
-            return set(STAGES) <= names
+            return set(task_names.LOOKUP.stages) <= names
 
         assert eventually(shown)
 

@@ -49,7 +49,7 @@ SUPERVISOR_LOG = "supervisor"
     type=click.IntRange(1),
     default=usable_cpus,
     show_default="one per CPU",
-    help="Number of lookup workers.",
+    help="Number of lookup workers; with [celery] excerpt_queue, also of excerpt workers.",
 )
 @click.option("--detach", is_flag=True, help="Return when the stack is ready. It continues to run.")
 @click.option("--detached", is_flag=True, hidden=True, help="The process that --detach starts.")

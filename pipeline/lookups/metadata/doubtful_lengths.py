@@ -2,7 +2,8 @@
 
 A track that a lookup by fingerprint found has a fingerprint whose length differs from the lookup's
 duration by at most `max_duration_diff`. So most recordings are known to fit the track without its
-lengths, and most batches need no statement for them.
+lengths, and most batches need no statement for them. This is not so for a track that the sketch
+index found: its fingerprints may have any length.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ def _least_fitting(lookup: Lookup) -> LengthRange | None:
     shorter. The one found differs from the duration by at most `max_duration_diff`. So `shortest`
     is the duration plus this difference, and `longest` is the duration minus it.
     """
-    if lookup.track_gid:
+    if lookup.track_gid or any(hit.match for hit in lookup.hits):
         return None
     difference = lookup.max_duration_diff
     return LengthRange(lookup.duration + difference, lookup.duration - difference)

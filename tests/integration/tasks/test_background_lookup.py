@@ -18,7 +18,8 @@ from pipeline.messages import BackgroundLookup, Lookup
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks import background_lookup, dispatch, queues
+from tasks import dispatch, queues
+from tasks.lookups import background_lookup
 from tasks.redis_state import background_records
 from tests.support.catalogue.imports import MBID, Importer
 from tests.support.catalogue.synthetic import fingerprint

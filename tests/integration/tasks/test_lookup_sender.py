@@ -17,7 +17,7 @@ from pipeline.messages import Lookup, LookupBatch, from_message
 from pipeline.runtime.redis_client import connect
 from pipeline.runtime.trace import trace
 from pipeline.settings.sections import RedisSettings, Settings
-from tasks import task_names
+from tasks import dispatch, task_names
 from tasks.application import app
 from tasks.fast_path.lookup_sender import LookupSender
 from tasks.fast_path.switches import FastPath
@@ -126,7 +126,7 @@ def test_one_batch_per_second_is_sent_with_events(queue: redis.Redis, settings: 
         now[0] = moment
         sender.send(batch_of(1))
         names.append(published(queue).headers["task"])
-    shown, silent = task_names.SAMPLED_BATCH, task_names.BATCH
+    shown, silent = task_names.LOOKUP.sampled_batch, task_names.LOOKUP.batch
     assert names == [shown, silent, silent, shown, silent, shown, silent]
 
 
@@ -208,4 +208,14 @@ def test_the_chain_has_the_four_stages(queue: redis.Redis, settings: Settings) -
     message = published(queue)
     _, _, embedded = message.decode()
     following = [each["task"] for each in reversed(embedded["chain"])]
-    assert [message.headers["task"], *following] == list(task_names.LOOKUP_STAGES)
+    assert [message.headers["task"], *following] == list(task_names.LOOKUP.stages)
+
+
+def test_excerpts_have_tasks_of_their_own(queue: redis.Redis, settings: Settings) -> None:
+    """Without a queue of their own they are in the queue of lookups."""
+    sender = dispatch.excerpt_sender(settings)
+    names = []
+    for _ in range(2):
+        sender.send(batch_of(1))
+        names.append(published(queue).headers["task"])
+    assert names == [task_names.EXCERPT.sampled_batch, task_names.EXCERPT.batch]

@@ -18,9 +18,9 @@ from pipeline.messages import BackgroundLookup, Lookup, LookupBatch, to_message
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
-from tasks import background_lookup, lookup
 from tasks import submission as submission_tasks
 from tasks.celery import app
+from tasks.lookups import background_lookup, lookup, lookup_task, stages
 from tasks.redis_state import background_records, lookup_replies
 from tasks.worker_resources import WorkerResources
 from tests.support.catalogue.imports import Importer
@@ -30,7 +30,7 @@ from tests.support.metrics import Counted
 
 SLOW = 60.0  # seconds of a search, longer than any deadline here
 
-SCORE = lookup.STAGES["lookup.score"]
+SCORE = stages.STAGES["lookup.score"]
 
 Make = Callable[..., WorkerResources]
 
@@ -64,7 +64,7 @@ def make(
         reader = LimitedReader(index.path, searches, is_partial=is_partial, seconds=seconds)
         made = WorkerResources(here, importer.databases, connect(here.redis), Counted())
         made.__dict__["index_reader"] = reader  # as `cached_property` stores it
-        for module in (lookup, background_lookup, submission_tasks):
+        for module in (stages, lookup_task, background_lookup, submission_tasks):
             monkeypatch.setattr(module, "worker_resources", lambda: made)
         monkeypatch.setattr("tasks.stage_task.worker_resources", lambda: made)
         return made
@@ -92,7 +92,7 @@ def test_the_limit_of_the_settings_is_used_and_counted(
     make: Make, searches: list[dict[str, Any]]
 ) -> None:
     metrics = make(max_postings=500).metrics
-    described = lookup.describe_batch(SCORE(batch(60.0)))
+    described = stages.describe_batch(SCORE(batch(60.0)))
     assert searches[0]["max_postings"] == 500
     assert described.reply.answers[0]["partial"] is True
     assert isinstance(metrics, Counted)
@@ -107,11 +107,11 @@ def test_an_expensive_lookup_ends_at_its_deadline_without_an_answer(
     key = lookup_replies.reply_key()
     begun = time.monotonic()
     with pytest.raises(Ignore):
-        lookup.run_stage("lookup.score", batch(seconds, key))
+        stages.run_stage("lookup.score", batch(seconds, key))
     assert time.monotonic() - begun < 5.0
     assert made.redis.exists(key) == 0
     with pytest.raises(SearchTimeout):
-        lookup.score_batch(batch(seconds, key))
+        stages.LOOKUPS.score(batch(seconds, key))
 
 
 def test_a_slow_server_is_asked_again_while_there_is_time(
@@ -125,7 +125,7 @@ def test_a_slow_server_is_asked_again_while_there_is_time(
     make()
     monkeypatch.setattr(LimitedReader, "search", time_out)
     with pytest.raises(SearchTimeout):
-        lookup.run_stage("lookup.score", batch(60.0))
+        stages.run_stage("lookup.score", batch(60.0))
     assert issubclass(SearchTimeout, lookup.score.autoretry_for)
 
 

@@ -1,5 +1,7 @@
 """Tests of the stages of a lookup that need no database: validate and dedupe."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,8 @@ from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import Lookup, LookupBatch, from_message, to_message
 from tests.support.catalogue.synthetic import fingerprint
 
+EXCERPT = {"excerpt": True}
+CHANCE = {"second_chance": True}
 TRACK = "0a1b2c3d-0000-4000-8000-000000000001"
 
 
@@ -46,6 +50,13 @@ def test_dedupe_marks_only_equal_lookups() -> None:
     done = dedupe_lookups(validate_lookups(batch(*lookups)))
     assert [lookup.same_as for lookup in done.lookups] == [-1, -1, 0, -1, -1, 0]
     assert [bool(lookup.words) for lookup in done.lookups] == [True, True, False, True, True, False]
+
+
+def test_dedupe_compares_what_is_searched() -> None:
+    """The same fingerprint has other hits as an excerpt, and with a second chance."""
+    lookups = [replace(asked(1), **each) for each in ({}, EXCERPT, CHANCE, EXCERPT, CHANCE)]
+    done = dedupe_lookups(validate_lookups(batch(*lookups)))
+    assert [lookup.same_as for lookup in done.lookups] == [-1, -1, -1, 1, 2]
 
 
 def test_dedupe_distinguishes_track_ids_and_skips_refused_lookups() -> None:

@@ -37,8 +37,9 @@ LAYOUT = Layout(
     flower_port=5555,
     workers=1,
     uses_nats=True,
+    excerpt_queue=True,
 )
-WORKERS = list(queues_by_worker())
+WORKERS = list(queues_by_worker(excerpt_queue=True))
 VARIABLES = sorted(set(re.findall(r"\bACOUSTID_\w+", COMPOSE + TLS)))
 
 
@@ -305,6 +306,15 @@ def test_nats_is_used_with_its_profile_only() -> None:
     settings = load_settings(environ=empty)
     assert not settings.nats.servers
     assert settings.nats.publish_subject is None
+
+
+def test_excerpts_have_a_queue_of_their_own_with_their_profile_only() -> None:
+    """Each process that publishes or takes tasks has the setting."""
+    assert options("worker-excerpt")["profiles"] == "[excerpts]"
+    for service in ("api", "beat", "flower", *(f"worker-{worker.name}" for worker in WORKERS)):
+        assert environment(service)["ACOUSTID_CELERY_EXCERPT_QUEUE"] == (
+            "${ACOUSTID_CELERY_EXCERPT_QUEUE:-false}"
+        )
 
 
 def test_the_token_of_nats_is_no_argument() -> None:

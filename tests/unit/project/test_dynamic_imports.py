@@ -118,8 +118,8 @@ def is_allowed(source: str, target: str) -> bool:
 
 def test_the_known_references_are_found() -> None:
     assert {
-        ("tasks.celery", "tasks.lookup"),
-        ("tasks.lookup", "tasks.fast_path.batch_task:UnacknowledgedRequest"),
+        ("tasks.celery", "tasks.lookups.lookup"),
+        ("tasks.lookups.lookup_task", "tasks.fast_path.batch_task:UnacknowledgedRequest"),
         ("cli.main", "cli.commands.service.up:up"),
         ("cli.stack.stack", "cli.main"),
         ("cli.stack.roles", "cli.main"),

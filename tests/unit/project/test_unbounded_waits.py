@@ -21,6 +21,7 @@ NO_WAITS: Final = {
         "_clock",
         "_clocks",
         "_deadline",
+        "_excerpt_sender",
         "_latest",
         "_lookup_sender",
         "_metrics",

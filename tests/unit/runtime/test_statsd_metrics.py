@@ -40,6 +40,15 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
         lambda m: m.lookup_search(hit=True),
         ["api.lookup.searches.total:1|c", "api.lookup.matches.total:1|c"],
     ),
+    (
+        lambda m: m.lookup_search(hit=True, excerpt=True),
+        ["api.excerpt.searches.total:1|c", "api.excerpt.matches.total:1|c"],
+    ),
+    (
+        lambda m: m.second_chances(5, found=2),
+        ["api.lookup.second_chances.total:5|c", "api.lookup.second_chance_matches.total:2|c"],
+    ),
+    (lambda m: m.second_chances(5, found=0), ["api.lookup.second_chances.total:5|c"]),
     (lambda m: m.new_submissions(3), ["new_submissions:3|c"]),
     (lambda m: m.imported_submissions(2), ["imported_submissions:2|c"]),
     (lambda m: m.duration_mismatches(2), ["duration_mismatch_submissions:2|c"]),

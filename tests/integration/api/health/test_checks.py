@@ -23,7 +23,7 @@ from pipeline.catalog.app.maintenance import begin_maintenance, end_maintenance
 from pipeline.lookups.condition import INDEX_ADVICE, SKETCH_ADVICE, STORE_ADVICE, Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.settings.sections import NatsSettings, RedisSettings, Settings
+from pipeline.settings.sections import CelerySettings, NatsSettings, RedisSettings, Settings
 from tasks import queues
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
@@ -37,6 +37,7 @@ WORKERS = (
     WorkerReport("submission@secret-host", ("submission",)),
     WorkerReport("index@secret-host", ("index", "maintenance")),
 )
+QUEUES = queues.queues_of(excerpt_queue=False)
 DATABASES = ("database", "database_ingest", "database_fingerprint", "database_musicbrainz")
 
 Check = Callable[..., Health]
@@ -222,13 +223,13 @@ def test_without_a_worker(check, client) -> None:
     client.flushdb()
     heartbeats.store_beat(client)
     health = check()
-    every_queue = [f"worker_{name}" for name in queues.NAMES]
+    every_queue = [f"worker_{name}" for name in queues.names_of(CelerySettings())]
     assert seen(health) == ("degraded", 200, ["worker", *every_queue])
     assert "start the workers" in line_of(health)
     assert seen(check("/_health_ro")) == ("error", 503, ["worker", "worker_lookup"])
 
 
-@pytest.mark.parametrize("queue", queues.QUEUES, ids=lambda queue: queue.name)
+@pytest.mark.parametrize("queue", QUEUES, ids=[queue.name for queue in QUEUES])
 def test_a_queue_without_a_worker(check, client, queue) -> None:
     for report in WORKERS:
         served = tuple(name for name in report.queues if name != queue.name)

@@ -53,6 +53,13 @@ def test_the_ingest_from_nats_runs_if_servers_are_configured() -> None:
     assert "ingest-nats" not in by_name()
 
 
+def test_excerpts_have_workers_of_their_own_by_setting() -> None:
+    found = by_name(replace(LAYOUT, excerpt_queue=True))
+    assert set(found) - set(by_name()) == {"worker-excerpt-1", "worker-excerpt-2"}
+    command = found["worker-excerpt-1"].command
+    assert command[command.index("-Q") + 1] == "excerpt"
+
+
 def test_flower_is_optional() -> None:
     without = Layout(host="127.0.0.1", port=5000, flower_port=None, workers=1)
     assert "flower" not in by_name(without)

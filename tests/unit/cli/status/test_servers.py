@@ -19,6 +19,7 @@ from pipeline.lookups.condition import Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import Settings
+from tasks.queues import NAMES
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
 from tests.support.processes.heartbeats import forget
@@ -38,7 +39,7 @@ def test_workers_with_a_fault_are_named(servers: Servers) -> None:
         for each in (BAD, GOOD, OTHER):
             heartbeats.store(redis, each)
         try:
-            found = queues_and_workers(settings)
+            found = queues_and_workers(settings, NAMES)
         finally:
             for each in (BAD, GOOD, OTHER):
                 forget(redis, each.node)

@@ -44,6 +44,7 @@ class NoProblem:
     [
         (["lookup", "background"], Condition.FILLING, Condition.OK),
         (["background"], Condition.FILLING, Condition.OK),
+        (["excerpt"], None, Condition.OK),
         (["submission"], Condition.FILLING, None),
         (["index", "maintenance"], None, None),
         (queues.NAMES, Condition.FILLING, Condition.OK),

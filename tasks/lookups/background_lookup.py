@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 
 from pipeline.lookups.dedupe import dedupe_lookups
-from pipeline.lookups.validate import validate_lookups
 from pipeline.messages import (
     BackgroundLookup,
     Lookup,
@@ -24,7 +23,7 @@ from pipeline.messages import (
     from_message,
 )
 from tasks.celery import app
-from tasks.lookup import describe_batch, score_batch
+from tasks.lookups.stages import EXCERPTS, LOOKUPS, describe_batch
 from tasks.outcomes.table import NOT_RETRIED, is_transient
 from tasks.redis_state import background_records
 from tasks.redis_state.background_records import Answer
@@ -40,7 +39,7 @@ Then a search of the index fails, and metadata is left out of the answers. All a
 hold a worker for no longer than the ``task_time_limit`` of one task.
 """
 
-logger = structlog.get_logger("acoustid.tasks.background_lookup")
+logger = structlog.get_logger("acoustid.tasks.lookups.background_lookup")
 
 
 class BackgroundTask(StageTask):
@@ -114,6 +113,7 @@ def answer_lookups(lookups: list[Lookup], meta: str, time_limit: float) -> list[
     worker_resources().metrics.batch_size("background", len(lookups))
     deadline = worker_resources().clock.now() + time_limit
     batch = LookupBatch(id="", reply_to="", deadline=deadline, metas=[meta], lookups=lookups)
-    described = describe_batch(score_batch(dedupe_lookups(validate_lookups(batch))))
+    kind = EXCERPTS if any(each.excerpt for each in lookups) else LOOKUPS
+    described = describe_batch(kind.score(dedupe_lookups(kind.validate(batch))))
     add_missing_mbids(worker_resources().redis, described.missing_mbids)
     return described.reply.answers
