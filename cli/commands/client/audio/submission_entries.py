@@ -78,11 +78,11 @@ def submission_items(
         the entries that are not done yet, and the number of all.
 
     Raises:
-        StackError: fpcalc is not installed.
+        StackError: there are audio files, and fpcalc is not installed.
     """
-    program = fpcalc.find_fpcalc()
     refused: list[tuple[Path, str]] = []
     files = find_audio_files(paths, lambda path, reason: refused.append((path, reason)))
+    program = fpcalc.find_fpcalc() if files else ""
     hint = SINGLE_FILE if files == list(paths) and len(files) == 1 else ""
 
     def fields(file: Path) -> Mapping[str, Any]:
