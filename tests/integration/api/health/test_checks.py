@@ -20,7 +20,7 @@ from api.health.judges import LOW_SPACE, STANDS_STILL
 from api.health.table import CHECKS, checks_of
 from cli.stack.servers.ports import free_port
 from pipeline.catalog.app.maintenance import begin_maintenance, end_maintenance
-from pipeline.lookups.condition import INDEX_ADVICE, STORE_ADVICE, Condition
+from pipeline.lookups.condition import INDEX_ADVICE, SKETCH_ADVICE, STORE_ADVICE, Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
 from pipeline.settings.sections import CelerySettings, NatsSettings, RedisSettings, Settings
@@ -138,9 +138,10 @@ def test_without_a_fault_the_grade_is_ok(check, settings) -> None:
 
 
 def test_every_check_can_be_in_a_reply(settings) -> None:
-    """With replicas, the store and NATS, the reply has a check for each row of the table."""
+    """With replicas, all copies and NATS, the reply has a check for each row of the table."""
     nats = NatsSettings(servers=("nats://127.0.0.1:1",), publish_subject="final")
-    twins: dict[str, Any] = {"nats": nats}
+    index = settings.fingerprint_index.model_copy(update={"sketch_rate": 4})
+    twins: dict[str, Any] = {"nats": nats, "fingerprint_index": index}
     for name in DATABASES:
         twins.update(unreachable(settings, f"{name}_ro"))
     seen = {each.name for each in checks_of(settings.model_copy(update=twins), read_only=False)}
@@ -368,6 +369,16 @@ def test_a_fault_of_the_store(check, client, condition) -> None:
     assert seen(health) == ("degraded", 200, ["store"])
     assert line_of(health) == f"1 of 1 workers: {STORE_ADVICE[condition]}"
     assert seen(check("/_health_ro")) == ("degraded", 200, ["store"])
+
+
+def test_a_fault_of_the_sketch_index(check, client, settings) -> None:
+    """It is checked with a rate only."""
+    heartbeats.store(client, replace(LOOKUP, sketch=Condition.FILLING))
+    assert "sketch" not in check().checks
+    index = settings.fingerprint_index.model_copy(update={"sketch_rate": 4})
+    health = check(fingerprint_index=index)
+    assert seen(health) == ("degraded", 200, ["sketch"])
+    assert line_of(health) == f"1 of 1 workers: {SKETCH_ADVICE[Condition.FILLING]}"
 
 
 def test_a_disabled_store_is_not_checked(check, settings) -> None:
