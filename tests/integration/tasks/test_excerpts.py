@@ -209,6 +209,8 @@ def test_without_a_usable_sketch_index_excerpts_are_passed_on_or_fail(
     point_celery_at(write_config(here, tmp_path / "acoustid.conf"), here)
     made, score = make(sketch_rate=0), stages.STAGES["excerpt.score"]
     made.redis.delete(queues.LOOKUP)
+    for node in heartbeats.alive(made.redis):  # of workers of other tests
+        forget(made.redis, node)
     index_only = WorkerReport(OTHER, (queues.LOOKUP,), Condition.OK)
     with_sketch = WorkerReport(OTHER, (queues.LOOKUP,), Condition.OK, sketch=Condition.OK)
     filling = WorkerReport(OTHER, (queues.LOOKUP,), Condition.OK, sketch=Condition.FILLING)
