@@ -1,0 +1,1 @@
+"""Measures how well pieces and rough copies of recordings are identified."""
