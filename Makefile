@@ -17,7 +17,7 @@ SPACE := $(subst ,, )
 ENV := $(subst $(SPACE),\ ,$(VENV))
 
 # The source files in FOLDERS of pipeline/loops/compiled.py.
-LOOPS := $(foreach folder,fingerprint fingerprint_store index loops,$(wildcard pipeline/$(folder)/*.py pipeline/$(folder)/*/*.py))
+LOOPS := $(foreach folder,excerpts fingerprint fingerprint_store index loops,$(wildcard pipeline/$(folder)/*.py pipeline/$(folder)/*/*.py))
 # The packages that pipeline/warm_up.py imports, directly and indirectly.
 LOOP_PACKAGES := llvmlite numba numpy pybase64 structlog
 

@@ -10,7 +10,7 @@ from bench.identification.catalogue import Catalogue, Sizes
 from bench.identification.kinds import query_of
 from bench.identification.recordings import Recording
 
-SEARCHES: Final = 200
+SEARCHES: Final = 50
 """Maximum number of searches of a measurement."""
 
 
