@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.identification.cost import bytes_per_recording
 from bench.identification.evaluation import CatalogueFigures, Evaluation
+from bench.identification.leave_out import FalseMatches
 from cli.errors import StackError
 from pipeline.excerpts.significance import MAX_FALSE_MATCHES
 
@@ -115,8 +116,7 @@ def _kinds(catalogues: Sequence[CatalogueFigures]) -> str:
                 _decimal(both.median_error),
                 _decimal(both.error_95),
                 _share(both.near),
-                str(last.false_matches[kind].public),
-                str(last.false_matches[kind].both),
+                *_false(last.false_matches.get(kind)),
             )
         )
     return _table(head, rows)
@@ -178,6 +178,10 @@ def _cost(catalogues: Sequence[CatalogueFigures]) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _false(found: FalseMatches | None) -> tuple[str, str]:
+    return (NONE, NONE) if found is None else (str(found.public), str(found.both))
 
 
 def _share(value: float | None) -> str:
