@@ -44,7 +44,7 @@ UNFINISHED := $(VENV)/.partly-installed
 # The loops are compiled while packages are installed. `make -j4` gives its own number of jobs.
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,--jobs=2)
 
-.PHONY: help install install-dev run test test-system torture bench bench-index check format wheel audit secrets lock clean
+.PHONY: help install install-dev run test test-system torture bench bench-index evaluate check format wheel audit secrets lock clean
 
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,11 @@ bench: install ## Measure lookups on a new stack (BENCH=submit, nats, stages; AR
 
 bench-index: install ## Measure the index without a stack (ARGS="--documents 1000000")
 	@"$(BIN)/acoustid" bench index $(ARGS)
+
+# Installs the packages of the extra `bench`, for the charts of `--write`.
+evaluate: install ## Measure recall and false matches on real recordings (ARGS="--distractors 100000")
+	@$(INSTALL) --no-build-isolation -e ".[bench]"
+	@"$(BIN)/acoustid" evaluate $(ARGS)
 
 check: install-dev ## Check lint, format, types and permitted imports
 	"$(BIN)/ruff" check .

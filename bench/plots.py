@@ -39,7 +39,7 @@ LOOKUP_PANELS: Final = {
 def require_plotting() -> None:
     """Raise `StackError` if matplotlib is not installed."""
     if find_spec("matplotlib") is None:
-        raise StackError("--plot needs matplotlib: pip install -e '.[bench]'")
+        raise StackError("charts need matplotlib: pip install -e '.[bench]'")
 
 
 def plot_index(sizes: Sequence[dict[str, Any]], path: Path) -> None:

@@ -57,6 +57,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "sample": "cli.commands.admin.sample:sample",
         },
         "Measure": {
+            "evaluate": "bench.identification.command:evaluate_command",
             "bench": "bench.command:bench",
         },
     }
