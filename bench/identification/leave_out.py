@@ -1,6 +1,6 @@
 """False matches: queries of recordings that are not in the catalogue.
 
-One half of the recordings is left out, then the other one. Recordings with the same music are in
+One half of the recordings is left out, then the other one. Recordings with music in common are in
 the same half. Distractors may have words of real recordings, so each is made from one half, and
 left out with it.
 """
@@ -16,7 +16,7 @@ from bench.identification.algorithms import Query, ask_excerpts, least_chances
 from bench.identification.catalogue import Catalogue
 from bench.identification.kinds import ask
 from bench.identification.pieces import cut
-from bench.identification.recordings import Recording, same_music
+from bench.identification.recordings import Recording, related
 
 SHORTEST, LONGEST = 5.0, 30.0  # seconds of a piece
 
@@ -68,10 +68,10 @@ class Half:
 
 
 def split(recordings: Sequence[Recording], seed: int) -> tuple[list[Recording], list[Recording]]:
-    """Divide recordings into two halves at random. The same music is in one half."""
+    """Divide recordings into two halves at random. Music in common is in one half."""
     groups: dict[str, list[Recording]] = {}
     for each in recordings:
-        groups.setdefault(min(same_music(each.id)), []).append(each)
+        groups.setdefault(min(related(each.id)), []).append(each)
     halves: tuple[list[Recording], list[Recording]] = ([], [])
     ordered = list(groups.values())
     for place in np.random.default_rng(seed).permutation(len(ordered)).tolist():
