@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.excerpts.alignment import align_batch
 from pipeline.fingerprint.codec import compress, decompress
 from pipeline.fingerprint.compare import compare2
 from pipeline.fingerprint.query import extract_query
@@ -54,6 +55,7 @@ def _steps(*, index: bool) -> list[tuple[str, Callable[[], None]]]:
     steps: list[tuple[str, Callable[[], None]]] = [
         ("fingerprints", _call_loops_of_fingerprints),
         ("the fingerprint store", _call_loops_of_the_store),
+        ("excerpts", _call_loops_of_excerpts),
     ]
     return [*steps, ("the index", warm_index_up)] if index else steps
 
@@ -64,6 +66,11 @@ def _call_loops_of_fingerprints() -> None:
     extract_query(words)
     sketch_terms(words, 1)
     sketch_query_batch([words], 1)
+
+
+def _call_loops_of_excerpts() -> None:
+    words = np.arange(100, dtype=np.uint32) << np.uint32(16)
+    align_batch([words], [words], ([0], [0]))
 
 
 def _call_loops_of_the_store() -> None:

@@ -259,7 +259,7 @@ def _start_processes(
     workers = [role for role in wanted if role.node]
     others = [role for role in wanted if role not in (*front_ends, *workers)]
     if forking.IS_SUPPORTED and warm_up.is_warm():
-        preloading.load_loops(index=settings.fingerprint_index.protocol == "local")
+        preloading.load_loops(index=settings.fingerprint_index.searches_files)
     for role in front_ends:
         supervisor.start_role(role, environ, _listener(role))
     for role in workers:

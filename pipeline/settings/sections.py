@@ -337,6 +337,11 @@ class FingerprintIndexSettings(Section):
             )
         return value
 
+    @property
+    def searches_files(self) -> bool:
+        """Whether workers search local files: those of the index or of the sketch index."""
+        return self.protocol == "local" or self.sketch_rate > 0
+
     def location(self) -> str:
         """Return the directory of a local index, or the name and the servers of another one."""
         if self.protocol == "local":

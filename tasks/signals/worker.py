@@ -42,7 +42,7 @@ def _report_errors(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
 
 def _compile(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments
     # Otherwise the first lookup would compile the loops and exceed its deadline.
-    warm_up(index=load_settings().fingerprint_index.protocol == "local")
+    warm_up(index=load_settings().fingerprint_index.searches_files)
 
 
 def _log_start(**_: Any) -> None:  # noqa: ANN401 - Celery's arguments

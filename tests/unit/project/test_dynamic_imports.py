@@ -25,7 +25,7 @@ NAME = rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+"
 REFERENCE = re.compile(rf"{NAME}:\w+")
 MODULE = re.compile(NAME)
 
-EXCEPTIONS = {("cli.main", "bench.command")}
+EXCEPTIONS = {("cli.main", "bench.command"), ("cli.main", "bench.identification.command")}
 """The `acoustid` command runs the bench in a checkout. The installed package has no bench."""
 
 IMPORTERS = {"cli.main", "cli.stack.processes.preloading"}
