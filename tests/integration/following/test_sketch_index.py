@@ -227,3 +227,17 @@ def test_a_batch_of_long_fingerprints_is_smaller(
     assert len(copies.read_batch(stack.databases, 2).logged) == 1
     assert stack.run() == (COUNT, "")
     assert stack.found() == whole()
+
+
+def test_the_filling_of_a_new_rate_does_not_hold_up_the_old_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old index is one change behind, as after a kill between two commits."""
+    stack.run()
+    stack.add(range(COUNT, COUNT + 1))
+    stack.run(rate=0)
+    monkeypatch.setattr("tasks.index.RUN_TIME", 0.0)
+    monkeypatch.setattr(copies, "BATCH", 1)
+    assert stack.run(rate=8) == (COUNT + 1, "")
+    assert stack.reader(8).condition() is Condition.OK
+    assert stack.found(RATE, reader_rate=8) == whole(COUNT + 1)
