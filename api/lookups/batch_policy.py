@@ -24,7 +24,7 @@ class BatchPolicy:
     4. A batch that is unanswered for `stalled_after` seconds does not count as in flight.
 
     Attributes:
-        size: maximum number of lookups in a batch (`[api] lookup_batch_size`).
+        size: maximum sum of the weights of the lookups in a batch (`[api] lookup_batch_size`).
         in_flight: maximum number of batches in flight (`[api] lookup_batches_in_flight`).
         hold_back: maximum time in seconds for which a batch waits for more lookups while another is
             in flight (`[api] lookup_hold_back`); with 0 it does not wait.
@@ -44,7 +44,7 @@ class BatchPolicy:
         answered before that.
 
         Args:
-            waiting: number of waiting lookups.
+            waiting: sum of the weights of the waiting lookups, see `lookup_weight`.
             sent: the times at which the unanswered batches were sent, on the monotonic clock.
             now: the current time on the monotonic clock.
 

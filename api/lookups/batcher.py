@@ -175,7 +175,7 @@ class LookupBatcher:
     def _send_at(self, now: float) -> float:
         """Return the time at which the next batch is to be sent; the caller holds the lock."""
         sent = [batch.sent for batch in self._in_flight.values()]
-        return self._policy.send_at(self._queue.lookups, sent, now)
+        return self._policy.send_at(self._queue.weight, sent, now)
 
     def _is_batch_due(self) -> bool:
         now = time.monotonic()

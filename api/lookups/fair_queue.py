@@ -13,7 +13,7 @@ class FairQueue:
     Adding and removing a request take constant time.
 
     Attributes:
-        lookups: number of lookups of all pending requests.
+        weight: sum of the weights of all pending requests.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class FairQueue:
         # many keys have been deleted.
         self._clients: OrderedDict[str, OrderedDict[PendingRequest, None]] = OrderedDict()
         self._length = 0
-        self.lookups = 0
+        self.weight = 0
 
     def __len__(self) -> int:
         return self._length
@@ -34,7 +34,7 @@ class FairQueue:
         """Append a request to those of its client."""
         self._clients.setdefault(request.client, OrderedDict())[request] = None
         self._length += 1
-        self.lookups += len(request.lookups)
+        self.weight += request.weight
 
     def remove(self, request: PendingRequest) -> bool:
         """Remove a request if it is in the queue; return whether it was."""
@@ -45,10 +45,10 @@ class FairQueue:
         if not requests:
             del self._clients[request.client]
         self._length -= 1
-        self.lookups -= len(request.lookups)
+        self.weight -= request.weight
         return True
 
-    def take(self, max_lookups: int) -> list[PendingRequest]:
+    def take(self, max_weight: int) -> list[PendingRequest]:
         """Remove and return the requests of the next batch.
 
         The batch ends before the first request that does not fit. No later request takes its place,
@@ -56,22 +56,22 @@ class FairQueue:
         large.
 
         Args:
-            max_lookups: maximum number of lookups in the batch.
+            max_weight: maximum sum of the weights in the batch.
         """
         taken: list[PendingRequest] = []
         while self._clients:
             client, requests = next(iter(self._clients.items()))
             request = next(iter(requests))
-            if taken and len(request.lookups) > max_lookups:
+            if taken and request.weight > max_weight:
                 break
             self.remove(request)
             if requests:
                 self._clients.move_to_end(client)
             taken.append(request)
-            max_lookups -= len(request.lookups)
+            max_weight -= request.weight
         return taken
 
     def clear(self) -> None:
         """Remove all requests."""
         self._clients.clear()
-        self._length = self.lookups = 0
+        self._length = self.weight = 0

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from api.http.errors import ApiError
 from pipeline.messages import Lookup, LookupBatch
@@ -15,6 +15,22 @@ Answer = dict[str, Any]
 
 See `pipeline.messages.LookupReply` for the field ``partial``.
 """
+
+
+_EXCERPT: Final = 4  # an excerpt takes about as long as so many ordinary lookups
+_PART: Final = 2048  # bytes of a compressed fingerprint, 80 s of audio or more
+
+
+def lookup_weight(lookup: Lookup) -> int:
+    """Return for how many ordinary lookups a lookup counts in a batch.
+
+    A search of the sketch index takes longer, in proportion to the length of the fingerprint, and
+    delays all lookups of its batch and of those behind it in the queue. The public algorithm uses
+    the first 120 s only.
+    """
+    if not (lookup.excerpt or lookup.second_chance):
+        return 1
+    return (_EXCERPT if lookup.excerpt else 1) + len(lookup.fingerprint) // _PART
 
 
 @dataclass(eq=False, slots=True)
@@ -29,6 +45,7 @@ class PendingRequest:
         trace_id: the trace id of the request, for the logs.
         attempt: the number of its attempt to use Redis, see `RedisCircuitBreaker.attempt`.
         future: resolves to one answer for each lookup, in their order, or to an `ApiError`.
+        weight: the sum of the weights of its lookups.
     """
 
     lookups: Sequence[Lookup]
@@ -38,6 +55,11 @@ class PendingRequest:
     trace_id: str | None = None
     attempt: int = 0
     future: "Future[list[Answer]]" = field(default_factory=Future)
+    weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compute the weight."""
+        self.weight = sum(map(lookup_weight, self.lookups))
 
 
 @dataclass(eq=False, slots=True)

@@ -455,7 +455,8 @@ class ApiSettings(Section):
         submit_timeout: the same for a submission.
         max_pending_submissions: number of pending submissions above which further ones are
             refused; 0 for no limit.
-        lookup_batch_size: maximum number of lookups in a batch.
+        lookup_batch_size: maximum number of lookups in a batch; excerpts and long fingerprints with
+            a second chance count for several.
         lookup_batches_in_flight: maximum number of unanswered batches of a front-end process.
         lookup_hold_back: minimum seconds between two batches while one is unanswered and less than
             half a batch waits.

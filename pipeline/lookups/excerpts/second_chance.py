@@ -11,7 +11,7 @@ from pipeline.lookups.trusted_index import IndexUnusable
 from pipeline.lookups.trusted_sketch import UsableSketch
 from pipeline.lookups.trusted_store import TrustedStore
 from pipeline.messages import Lookup, LookupBatch
-from pipeline.runtime.databases import Databases
+from pipeline.runtime.databases import DATABASE_UNREACHABLE, Databases
 
 
 def waiting_lookups(batch: LookupBatch) -> list[Lookup]:
@@ -29,8 +29,9 @@ def give_second_chances(
 ) -> None:
     """Set the tracks that the sketch index finds for lookups that found nothing.
 
-    Without a usable sketch index, and if the time ends, the lookups keep their empty answers, which
-    are marked as partial. A fingerprint without enough content is not searched.
+    Without a usable sketch index, without the database of the candidates, and if the time ends, the
+    lookups keep their empty answers, which are marked as partial. A fingerprint without enough
+    content is not searched.
 
     Args:
         lookups: the result of `waiting_lookups`, at least one. Their words are deleted.
@@ -47,7 +48,7 @@ def give_second_chances(
     try:
         if searched:
             find_excerpts(searched, sketch(), databases, store, timeout)
-    except (IndexUnusable, SearchTimeout):
+    except (IndexUnusable, SearchTimeout, *DATABASE_UNREACHABLE):
         for lookup in searched:
             lookup.partial = True
     for lookup in lookups:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from pipeline.fingerprint.codec import compress
 from pipeline.index import SearchTimeout
@@ -32,6 +33,10 @@ def too_slow() -> UsableSketch:
     raise SearchTimeout
 
 
+def without_database() -> UsableSketch:
+    raise OperationalError("SELECT", None, Exception("the server closed the connection"))
+
+
 def test_a_recording_with_a_long_intro_is_found_with_its_place(catalogue: Catalogue) -> None:
     words = with_intro(recording(1), INTRO)
     without, found = catalogue.find_whole(asked(words, second_chance=False), asked(words))
@@ -54,7 +59,7 @@ def test_a_lookup_with_hits_or_without_the_flag_does_not_search_the_sketch_index
     assert (nothing.hits, nothing.partial) == ([], False)
 
 
-@pytest.mark.parametrize("sketch", [unusable, too_slow])
+@pytest.mark.parametrize("sketch", [unusable, too_slow, without_database])
 def test_without_the_sketch_index_the_answer_is_partial(catalogue: Catalogue, sketch) -> None:
     words = with_intro(recording(1), INTRO)
     lookups = catalogue.find_whole(asked(recording(0)), asked(words), sketch=sketch)

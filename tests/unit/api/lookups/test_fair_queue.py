@@ -30,14 +30,14 @@ def test_the_requests_of_one_client_keep_their_order() -> None:
 def test_it_counts_the_waiting_lookups() -> None:
     first, *others = [request("a", 5), request("b", 2), request("a"), request("c", 3)]
     queue = waiting(first, *others)
-    assert queue.lookups == 11
+    assert queue.weight == 11
     queue.remove(first)
     queue.remove(first)
-    assert queue.lookups == 6
+    assert queue.weight == 6
     queue.take(3)
-    assert queue.lookups == 3
+    assert queue.weight == 3
     queue.clear()
-    assert queue.lookups == 0
+    assert queue.weight == 0
 
 
 def test_a_client_with_one_request_is_in_the_next_batch() -> None:
@@ -92,3 +92,20 @@ def test_removing_takes_constant_time() -> None:
     few = min(seconds(200) for _ in range(5))
     many = min(seconds(20_000) for _ in range(5))
     assert many < 20 * few
+
+
+def test_long_excerpts_and_second_chances_count_for_several_lookups() -> None:
+    """They take longer, and all lookups of a batch wait for them."""
+
+    def sent(words: bytes, *, excerpt: bool = False, second_chance: bool = False) -> PendingRequest:
+        lookup = Lookup(0, fingerprint=words, excerpt=excerpt, second_chance=second_chance)
+        return PendingRequest([lookup], "", 0.0, "a")
+
+    short, long = bytes(800), bytes(60_000)
+    assert sent(long).weight == 1  # its first 120 s are searched
+    assert sent(short, second_chance=True).weight == 1
+    assert sent(short, excerpt=True).weight == 4
+    for flags in ({"excerpt": True}, {"second_chance": True}):
+        requests = [sent(long, **flags) for _ in range(30)]
+        assert 2 <= len(waiting(*requests).take(100)) <= 8
+    assert len(waiting(*[sent(short, excerpt=True) for _ in range(30)]).take(100)) == 25
