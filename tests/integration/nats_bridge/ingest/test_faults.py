@@ -21,11 +21,16 @@ from tests.support.polling import eventually
 @contextmanager
 def renamed(databases: Databases, name: str, table: str) -> Iterator[None]:
     """Make statements on a table fail inside the block."""
-    for old, new in ((table, "gone"), ("gone", table)):
-        if old == "gone":
-            yield
+
+    def rename(old: str, new: str) -> None:
         with databases.engine(name).begin() as connection:  # type: ignore[arg-type]
             connection.execute(sa.text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    rename(table, "gone")
+    try:
+        yield
+    finally:
+        rename("gone", table)
 
 
 @contextmanager
@@ -79,7 +84,7 @@ def test_messages_are_given_back_after_a_while(site: Site, monkeypatch: pytest.M
         await asyncio.to_thread(eventually, lambda: len(site.rows()) == 1)
         stop.set()
         await running
-        assert await link.left() == 0
+        await link.wait_for_left(0)
 
     site.run(scenario)
     assert site.counts.numbers().retried >= 1
