@@ -66,7 +66,8 @@ def test_messages_wait_for_the_end_of_a_fault(site: Site, fault: str) -> None:
         await asyncio.to_thread(eventually, lambda: not site.counts.numbers().problem)
         stop.set()
         await running
-        assert (await link.left(), await link.dead_letters()) == (0, [])
+        await link.wait_for_left(0)
+        assert await link.dead_letters() == []
 
     site.run(scenario)
     assert site.lengths() == [1, 2]
