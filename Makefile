@@ -77,9 +77,9 @@ bench: install ## Measure lookups on a new stack (BENCH=submit, nats, stages; AR
 bench-index: install ## Measure the index without a stack (ARGS="--documents 1000000")
 	@"$(BIN)/acoustid" bench index $(ARGS)
 
-# Installs the packages of the extra `bench`, for the charts of `--write`.
+# `--write` draws charts: the packages of the extra `bench` are installed for it.
 evaluate: install ## Measure recall and false matches on real recordings (ARGS="--distractors 100000")
-	@$(INSTALL) --no-build-isolation -e ".[bench]"
+	@$(if $(findstring --write,$(ARGS)),$(INSTALL) --no-build-isolation -e ".[bench]")
 	@"$(BIN)/acoustid" evaluate $(ARGS)
 
 check: install-dev ## Check lint, format, types and permitted imports

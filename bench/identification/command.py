@@ -78,9 +78,9 @@ def evaluate_command(  # noqa: PLR0913 - one argument per option
     with the search for excerpts. The tables are printed as Markdown.
     """
     if write:
-        require_plotting()
         if not (DOCS / DOCUMENT).is_file():
             raise StackError(f"--write needs a checkout: {DOCS / DOCUMENT} does not exist")
+        require_plotting()
     wanted = {each.strip() for each in kinds.split(",")} if kinds is not None else None
     recordings = load_recordings(data, wanted)
     if wanted and (unknown := wanted.difference(kinds_of(recordings))):

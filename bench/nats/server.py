@@ -35,12 +35,13 @@ class NatsServer:
 
     Attributes:
         port: the port.
+        folder: the folder of the streams.
     """
 
     def __init__(self, folder: Path, *options: str, program: str | None = None) -> None:
         self.log = folder.with_suffix(".log")
         self.port = free_port()
-        self._folder = folder
+        self.folder = folder
         self._options = options
         self._program = program or server_program()
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,7 +65,7 @@ class NatsServer:
         """
         if self._program is None:
             raise StackError("nats-server is missing: install the Debian package nats-server")
-        command = [self._program, "-js", "-sd", str(self._folder)]
+        command = [self._program, "-js", "-sd", str(self.folder)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "-a", LOOPBACK, "-p", str(self.port), *self._options],

@@ -134,7 +134,7 @@ def test_the_ingest_stops_in_time_while_the_server_is_frozen(
     with_script: Script, tmp_path: Path
 ) -> None:
     with running_nats_server(tmp_path / "server") as server:
-        site = Site(server.url, with_script)
+        site = Site(server, with_script)
 
         async def scenario(link: Link) -> None:
             stop = asyncio.Event()

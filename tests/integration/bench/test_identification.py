@@ -151,3 +151,13 @@ def test_unsuitable_data_is_refused(
     done = run("--data", str(tmp_path), *arguments)
     assert done.exit_code == 1
     assert problem in done.output
+
+
+def test_without_a_checkout_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installed wheel has no documents beside its packages."""
+    monkeypatch.setattr("bench.identification.command.DOCS", tmp_path)
+    done = run("--write")
+    assert done.exit_code == 1
+    assert "--write needs a checkout" in done.output

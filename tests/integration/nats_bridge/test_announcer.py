@@ -29,7 +29,7 @@ from tests.support.nats_load.announcements import (
     waiting,
     write,
 )
-from tests.support.processes.nats_server import running_nats_server
+from tests.support.processes.nats_server import delete_stream, running_nats_server
 
 ROWS: Final = 400
 
@@ -167,7 +167,7 @@ def test_a_refusal_is_reported_and_rows_are_published_when_it_ends(
         await jetstream.update_stream(own.evolve(max_msg_size=-1, max_msgs=-1))
         await until(lambda: waiting(databases) == 0 and not counts.problem)
         assert submissions(await published(jetstream, "own")) == [2, 1, 3]
-        await jetstream.delete_stream("own")
+        await delete_stream(server, jetstream, "own")
         write(databases, (4, 5, ""))
         await until(lambda: waiting(databases) == 0)  # in a new stream
         stop.set()

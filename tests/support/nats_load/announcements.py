@@ -16,6 +16,7 @@ from pipeline.catalog.ingest import outbox
 from pipeline.catalog.ingest.outbox import FinalState
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import NatsSettings
+from tests.support.processes.nats_server import delete_stream
 
 SUBJECT: Final = "events.final"
 STREAM: Final = "acoustid_submissions_announcements"
@@ -61,7 +62,7 @@ def run(server: NatsServer, test: Callable[[Client], Awaitable[None]]) -> None:
         )
         try:
             for name in await _streams(client.jetstream()):
-                await client.jetstream().delete_stream(name)
+                await delete_stream(server, client.jetstream(), name)
             async with asyncio.timeout(60):
                 await test(client)
         finally:

@@ -1,6 +1,7 @@
 """The documents list all options with their defaults, and name existing files only."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.support.packages import PACKAGES
 ROOT = Path(__file__).parents[3]
 DIST = ROOT / "acoustid.conf.dist"
 DOCUMENT = ROOT / "docs" / "configuration.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 DOCUMENTS = sorted(
     path
@@ -146,3 +148,23 @@ def test_every_path_and_link_of_a_document_exists(path: Path) -> None:
     named = {ROOT / each for each in PATH.findall(text)}
     linked = {path.parent / each for each in re.findall(r"\]\((?!\w+:)([^)#\s]+)", text)}
     assert sorted(str(each) for each in named | linked if not each.exists()) == []
+
+
+@pytest.mark.parametrize("package", ["api", "nats_bridge", "tasks", "pipeline", "cli"])
+def test_every_folder_has_a_row_in_the_architecture(package: str) -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    _, _, rest = text.partition(f"\n### Folders in `{package}/`\n")
+    rows = set(re.findall(r"^\| `(\w+)/` \|", rest.partition("\n#")[0], flags=re.MULTILINE))
+    assert {each.parent.name for each in ROOT.glob(f"{package}/*/__init__.py")} == rows
+
+
+def test_the_architecture_has_the_layers_that_are_checked() -> None:
+    """Those of import-linter's contracts in pyproject.toml. Those of a stack are not drawn."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\n(.*?)\n```$", text, flags=re.DOTALL | re.MULTILINE)
+    drawn = [[set(line.split(" | ")) for line in block.splitlines()] for block in blocks]
+    for contract in contracts:
+        if contract["type"] == "layers" and contract.get("containers") != ["cli.stack"]:
+            assert [set(layer.split(" | ")) for layer in contract["layers"]] in drawn

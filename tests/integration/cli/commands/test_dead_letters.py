@@ -20,7 +20,7 @@ from nats_bridge.link.connection import connect_once
 from nats_bridge.link.link_errors import LinkError
 from nats_bridge.streams.preparation import prepare
 from pipeline.settings.sections import NatsSettings
-from tests.support.processes.nats_server import running_nats_server
+from tests.support.processes.nats_server import delete_stream, running_nats_server
 
 Run = Callable[..., Result]
 
@@ -230,7 +230,7 @@ def test_no_message_is_published_to_a_stream_that_loses_it(server: NatsServer, r
         settings = NatsSettings.model_validate({"servers": server.url})
         client = await connect_once(settings, name="a test")
         jetstream = client.jetstream()
-        await jetstream.delete_stream(STREAM)
+        await delete_stream(server, jetstream, STREAM)
         await jetstream.add_stream(name=STREAM, subjects=[STREAM], retention="interest")
         await client.close()
 

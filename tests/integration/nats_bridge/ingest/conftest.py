@@ -37,6 +37,6 @@ def site(
     """An empty stream, the keys of an application and a user, and short pauses."""
     for name, seconds in PAUSES.items():
         monkeypatch.setattr(f"nats_bridge.ingest.ingest_loop.{name}", seconds)
-    made = Site(nats_server.url, with_script)
+    made = Site(nats_server, with_script)
     yield made
     made.close()

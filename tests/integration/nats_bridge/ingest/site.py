@@ -29,6 +29,7 @@ from api.access.maintenance import MaintenanceMode
 from api.access.redis_outage import RedisCircuitBreaker
 from api.submissions.backlog import SubmissionBacklog
 from api.submissions.publisher import SubmissionPublisher
+from bench.nats.server import NatsServer
 from nats_bridge import headers
 from nats_bridge.ingest.batch import BatchWriter
 from nats_bridge.ingest.ingest_counts import IngestCounts
@@ -43,6 +44,7 @@ from pipeline.runtime.statsd_metrics import connect_metrics
 from pipeline.runtime.trace import current_trace_id
 from pipeline.settings.sections import RedisSettings
 from tests.support.fixtures import Script
+from tests.support.processes.nats_server import delete_stream
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -78,14 +80,16 @@ class Site:
     """One stream, its dead letters, and everything that an ingest loop needs.
 
     Attributes:
+        server: the NATS server.
         databases: the databases of the ingest loops.
         chains: the submissions that were sent to the workers.
         counts: the numbers of the ingest loops.
         sends: whether the broker is reachable.
     """
 
-    def __init__(self, url: str, script: Script, ack_wait: float = 0.5) -> None:
-        self.url = url
+    def __init__(self, server: NatsServer, script: Script, ack_wait: float = 0.5) -> None:
+        self.server = server
+        self.url = server.url
         self.script = script
         self.databases: Databases = script.databases
         name = f"stream_{next(_numbers)}"
@@ -204,6 +208,10 @@ class Link:
                 max_deliver=-1,
             ),
         )
+
+    async def delete(self, stream: str) -> None:
+        """Delete a stream with its files."""
+        await delete_stream(self.site.server, self.jetstream, stream)
 
     async def publish(self, body: object, message_id: str | None = None, **more: str | None) -> int:
         """Publish a message with valid keys unless `more` has others; return its sequence."""

@@ -81,7 +81,7 @@ def test_a_deleted_stream_of_dead_letters_is_made_again(
 
     async def scenario(link: Link) -> None:
         async with taking_messages(link, settings):
-            await link.jetstream.delete_stream(f"{settings.stream}_rejected")
+            await link.delete(f"{settings.stream}_rejected")
             await send(link, settings, b"{}")
             await until(lambda: settings.dead_letter_subject in site.counts.numbers().problem)
             await until(lambda: site.counts.numbers().refused == 1)

@@ -21,11 +21,16 @@ from tests.support.polling import eventually
 @contextmanager
 def renamed(databases: Databases, name: str, table: str) -> Iterator[None]:
     """Make statements on a table fail inside the block."""
-    for old, new in ((table, "gone"), ("gone", table)):
-        if old == "gone":
-            yield
+
+    def rename(old: str, new: str) -> None:
         with databases.engine(name).begin() as connection:  # type: ignore[arg-type]
             connection.execute(sa.text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    rename(table, "gone")
+    try:
+        yield
+    finally:
+        rename("gone", table)
 
 
 @contextmanager
@@ -61,7 +66,8 @@ def test_messages_wait_for_the_end_of_a_fault(site: Site, fault: str) -> None:
         await asyncio.to_thread(eventually, lambda: not site.counts.numbers().problem)
         stop.set()
         await running
-        assert (await link.left(), await link.dead_letters()) == (0, [])
+        await link.wait_for_left(0)
+        assert await link.dead_letters() == []
 
     site.run(scenario)
     assert site.lengths() == [1, 2]
@@ -79,7 +85,7 @@ def test_messages_are_given_back_after_a_while(site: Site, monkeypatch: pytest.M
         await asyncio.to_thread(eventually, lambda: len(site.rows()) == 1)
         stop.set()
         await running
-        assert await link.left() == 0
+        await link.wait_for_left(0)
 
     site.run(scenario)
     assert site.counts.numbers().retried >= 1

@@ -34,7 +34,7 @@ def test_two_processes_keep_the_limit_of_pending_submissions_exactly(site: Site)
                 await asyncio.to_thread(site.finish)
             stop.set()
             await asyncio.gather(*loops)
-        assert await link.left() == 0
+        await link.wait_for_left(0)
 
     site.run(scenario)
     assert sorted(site.lengths()) == list(range(1, 101))

@@ -34,7 +34,7 @@ def test_a_message_with_the_status_of_a_reply_is_received(site: Site) -> None:
             await link.publish(item(1), Status=status)
             await link.publish(b"", Status=status, Description="No Messages")
         await link.drain()
-        assert await link.left() == 0
+        await link.wait_for_left(0)
         assert len(await link.dead_letters()) == len(statuses)
 
     site.run(scenario)
@@ -58,7 +58,7 @@ def test_headers_that_no_client_writes_are_a_dead_letter(site: Site) -> None:
             publish_raw(site, block)
         await link.publish(item(1))
         await link.drain()
-        assert await link.left() == 0
+        await link.wait_for_left(0)
         assert len(await link.dead_letters()) == len(blocks)
 
     site.run(scenario)
@@ -72,7 +72,7 @@ def test_headers_of_the_maximum_size_leave_room_for_the_reason(site: Site, name:
     async def scenario(link: Link) -> None:
         publish_raw(site, block.encode())
         await link.drain()
-        assert await link.left() == 0
+        await link.wait_for_left(0)
         [letter] = await link.dead_letters()
         assert letter.headers is not None
         assert letter.headers[headers.CODE] in ("2", "4")

@@ -14,7 +14,7 @@ from bench.nats.server import NatsServer
 from nats_bridge.link.connection import connect_once
 from nats_bridge.streams.preparation import SetupError, ensure_stream_of, prepare, raise_refusal
 from pipeline.settings.sections import NatsSettings
-from tests.support.processes.nats_server import running_nats_server
+from tests.support.processes.nats_server import delete_stream, running_nats_server
 
 Use = Callable[[JetStreamContext, Callable[..., NatsSettings]], Awaitable[None]]
 
@@ -37,7 +37,7 @@ def using(server: NatsServer) -> Callable[[Use], None]:
         jetstream = client.jetstream(timeout=5)
         try:
             for each in await jetstream.streams_info():
-                await jetstream.delete_stream(str(each.config.name))
+                await delete_stream(server, jetstream, str(each.config.name))
             await use(jetstream, settings)
         finally:
             await client.close()
@@ -184,11 +184,13 @@ def test_a_subject_that_the_server_keeps_for_itself_is_reported(
     using(use)
 
 
-def test_a_lost_stream_is_noticed_and_made_again(using: Callable[[Use], None]) -> None:
+def test_a_lost_stream_is_noticed_and_made_again(
+    server: NatsServer, using: Callable[[Use], None]
+) -> None:
     async def use(jetstream: JetStreamContext, settings: Callable[..., NatsSettings]) -> None:
         first = await prepare(jetstream, settings())
         source = await jetstream.pull_subscribe_bind(first.consumer, stream=first.stream)
-        await jetstream.delete_stream(first.stream)
+        await delete_stream(server, jetstream, first.stream)
         # A fetch raises an error of "no responders", or times out before release 2.10.
         with pytest.raises((ServiceUnavailableError, errors.TimeoutError)):
             await source.fetch(1, timeout=0.2)
