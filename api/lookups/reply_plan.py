@@ -1,16 +1,27 @@
 """Composes the reply to a lookup request from its answers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from api.http.errors import ApiError, InternalError, InvalidFingerprintError
 from api.http.parameters import suffixed
 from api.http.skipped_items import SkippedItem, with_skipped
 from api.lookups.pending import Answer
 from api.lookups.request import LookupRequest
+from pipeline.fingerprint.errors import Reason
+from pipeline.submission_fields import MAX_DURATION
+
+_SENTENCES: Final[Mapping[str, str]] = {
+    Reason.EMPTY: "it is empty: the audio may be too short",
+    Reason.LEADING_SPACE: "it starts with white space: remove it",
+    Reason.TOO_SHORT: "it is too short: send it as fpcalc prints it",
+    Reason.TOO_LONG: f"it is too long: send the first {MAX_DURATION} s",
+    Reason.TRUNCATED: "it is truncated: send all that fpcalc prints",
+    Reason.MALFORMED: "it is malformed: send it as fpcalc prints it",
+}
 
 
 class PlannedItem(NamedTuple):
@@ -121,8 +132,8 @@ class ReplyPlan:
 
 
 def _sentence(reason: str) -> str:
-    """Return a worker's reason as a sentence: a word such as ``empty``, or a sentence already."""
-    return reason if reason.startswith("it ") else f"it is {reason}"
+    """Return a worker's reason as a sentence: a reason, or a sentence already."""
+    return reason if reason.startswith("it ") else _SENTENCES.get(reason, f"it is {reason}")
 
 
 def _restored(message: str, code: int) -> ApiError:

@@ -16,15 +16,15 @@ from pipeline.catalog.schema_version import NewerSchemaError
 from pipeline.excerpts.sketch_folders import sketch_folder
 from pipeline.fingerprint_store import (
     FingerprintStoreError,
-    StoreCorrupt,
     StoreLocked,
     open_store,
     open_store_writer,
 )
 from pipeline.fingerprint_store.store_manifest import STORE_FORMAT
+from pipeline.following.followers import may_fail
 from pipeline.following.index_copy import foreign, is_own_index
 from pipeline.following.open_index import IndexBusy, open_index, open_local_updater, open_updater
-from pipeline.following.problems import SKETCH, STORE
+from pipeline.following.problems import SKETCH, STORE, describe
 from pipeline.following.store_copy import check_same_database
 from pipeline.following.update_index import rebuild_index
 from pipeline.index import FingerprintIndexError, IndexCorrupt, open_reader
@@ -47,8 +47,8 @@ def prepare(settings: Settings, progress: Callable[[str], None]) -> Prepared:
         progress: called with one line of text for each step.
 
     Raises:
-        StackError: a newer version made a database; or the index or another copy has a file with an
-            unknown name, which is not deleted.
+        StackError: a newer version made a database; or the index has a file with an unknown name,
+            which is not deleted.
     """
     progress("creating missing databases")
     create_missing(settings)
@@ -171,6 +171,8 @@ def _repair_follower(
 ) -> None:
     """Empty a copy that fails a check. A worker fills it again.
 
+    If that is not possible, the service starts without the copy, and the worker tells why.
+
     Args:
         settings: the settings.
         noun: its name.
@@ -178,16 +180,20 @@ def _repair_follower(
         empty: empties it, unless another process writes it.
         progress: see `prepare`.
     """
+
+    def not_emptied(_noun: str, error: Exception) -> None:
+        progress(f"starting without the {noun}: {describe(error)}")
+
     databases = Databases(settings, component="migrate")
     try:
         with databases.engine("fingerprint").connect() as connection:
             check(connection)
     except (FingerprintStoreError, FingerprintIndexError, ForeignIndexError) as error:
         progress(f"emptying the {noun}, a worker fills it again: {error}")
-        try:
+        with may_fail(noun, not_emptied):  # such as a file that does not belong to it
             empty()
-        except (StoreCorrupt, IndexCorrupt) as refused:  # a file that does not belong to it
-            raise StackError(str(refused)) from refused
+    except OSError as error:  # its files may be intact
+        not_emptied(noun, error)
     finally:
         databases.dispose()
 

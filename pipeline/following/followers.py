@@ -84,7 +84,9 @@ class Followers:
             self._attempt(copy, partial(copy.apply, batch))
 
     def advance(self, position: int | None = None) -> bool:
-        """Apply the next batch to the copies that are the furthest behind.
+        """Apply the next batch to each copy at another position, the furthest behind first.
+
+        So a copy that is filled does not hold up another one, which is behind by a few changes.
 
         Args:
             position: the position of the index. Copies at this position need no batch.
@@ -92,15 +94,15 @@ class Followers:
         Returns:
             Whether there may be a further batch.
         """
-        others = [each for each in self._active if each.position() != position]
-        if not others:
-            return False
-        lowest = min(each.position() for each in others)
-        batch = read_batch(self._databases, lowest)
-        self.apply_beside(lowest, batch)
-        if not batch.logged:
-            self._active = [each for each in self._active if each.position() != lowest]
-        return any(each.position() != position for each in self._active)
+        for behind in self._other_positions(position):
+            batch = read_batch(self._databases, behind)
+            self.apply_beside(behind, batch)
+            if not batch.logged:
+                self._active = [each for each in self._active if each.position() != behind]
+        return bool(self._other_positions(position))
+
+    def _other_positions(self, position: int | None) -> list[int]:
+        return sorted({each.position() for each in self._active} - {position})
 
     def _attempt(self, copy: Copy, use: Callable[[], None]) -> None:
         """Use a copy; leave it out after an error."""

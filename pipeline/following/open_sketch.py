@@ -100,7 +100,12 @@ def _others(directory: Path, rate: int) -> list[int]:
 
 
 def _has_own_files(folder: Path) -> bool:
-    """Return whether a removal would delete something; other files stay in the folder for ever."""
+    """Return whether a removal would delete something; other files stay in the folder for ever.
+
+    A link stays, too: it was made by someone else, and may lead to the index of the set rate.
+    """
+    if folder.is_symlink():
+        return False
     try:
         names = {path.name for path in folder.iterdir()}
     except OSError:

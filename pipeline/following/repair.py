@@ -69,10 +69,13 @@ def open_or_empty_store(path: Path, databases: Databases) -> StoreWriter:
 
 
 def is_own_folder(format_: StorageFormat[Any, Any], path: Path, databases: Databases) -> bool:
-    """Return whether the manifest names an entry of this database's changelog."""
+    """Return whether the manifest names an entry of this database's changelog.
+
+    It does not if it cannot be read.
+    """
     try:
         manifest = read_manifest(format_, path)
-    except StorageCorrupt:
+    except (StorageCorrupt, OSError):
         return False
     stamped = _stamped(manifest) if manifest else None
     if stamped is None:

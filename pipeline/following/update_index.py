@@ -35,14 +35,14 @@ def update_index(
     next run continues there. An index at position 0 is filled from the beginning: readers refuse it
     until it has reached the changelog's position at the start of the filling. Copies at the
     index's position get the same changes. For copies at another position, the changelog is read
-    again, one batch at a time: the index is updated between two of them.
+    again. Each of them gets one batch, then the index is updated again.
 
     Args:
         writer: the writer of the index.
         databases: the changelog is in the fingerprint database.
         followers: the copies that are updated too.
         until: the time (`time.monotonic`) after which no further batch begins; None for no limit.
-            One batch is applied in any case, and one of the copies that are behind.
+            One batch is applied in any case, to the index and to each copy that is behind.
         failed: is called with the noun and the error of a copy, which does not stop the update.
 
     Raises:

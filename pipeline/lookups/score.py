@@ -228,7 +228,9 @@ def fetch(
         longest: maximum length, in seconds.
         most_words: number of words that are read of each, from the first one; None for all.
     """
-    copied = store.find(ids, shortest, longest, most_words) if store else Found({}, list(ids))
+    copied = (
+        store.find(ids, shortest, longest, most_words=most_words) if store else Found({}, list(ids))
+    )
     found = {key: _candidate(row) for key, row in copied.rows.items()}
     if copied.missing:
         # A single statement without a transaction saves the round trips of BEGIN and ROLLBACK.

@@ -8,12 +8,13 @@ from random import Random
 from typing import Final
 
 from pipeline.runtime.databases import Databases
+from pipeline.settings.sketch_checks import EMBEDDED_RATE
 from tests.faults.torture import records
 from tests.faults.torture.faults import sequence
 from tests.faults.torture.faults.kind import FaultKind
 from tests.faults.torture.load import Load
 from tests.faults.torture.reconcile import reconcile_databases
-from tests.faults.torture.reconcile_files import reconcile_index, reconcile_store
+from tests.faults.torture.reconcile_files import reconcile_index, reconcile_sketch, reconcile_store
 from tests.faults.torture.records import Window, failures
 from tests.faults.torture.stack.torture_stack import TortureStack
 
@@ -197,18 +198,20 @@ class Campaign:
                 time.sleep(0.5)
             return [
                 *reconcile_databases(databases, self.load.model),
-                *reconcile_index(databases, self.stack.index),
-                *reconcile_store(databases, self.stack.store),
+                *self._reconcile_files(databases),
             ]
         finally:
             databases.dispose()
 
     def _is_behind(self, databases: Databases) -> bool:
-        found = [
+        return any("position" in each for each in self._reconcile_files(databases))
+
+    def _reconcile_files(self, databases: Databases) -> list[str]:
+        return [
             *reconcile_index(databases, self.stack.index),
             *reconcile_store(databases, self.stack.store),
+            *reconcile_sketch(databases, self.stack.sketch, EMBEDDED_RATE),
         ]
-        return any("position" in each for each in found)
 
 
 def _lateness(what: str, seconds: float | None, limit: float) -> Iterator[str]:

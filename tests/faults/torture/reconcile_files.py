@@ -1,6 +1,6 @@
-"""Compares index and store with the fingerprint database, document by document."""
+"""Compares index, store and sketch index with the fingerprint database, document by document."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.fingerprint import tables
+from pipeline.excerpts.sketch_folders import other_rates, sketch_folder
 from pipeline.fingerprint.query import extract_query
+from pipeline.fingerprint.sketch import sketch_terms
 from pipeline.fingerprint.words import Words
 from pipeline.fingerprint_store.check import verify_store
 from pipeline.fingerprint_store.reader import open_store
@@ -27,14 +29,26 @@ def reconcile_index(databases: Databases, path: Path) -> list[str]:
 
     The index must have applied the whole changelog.
     """
-    problems = [f"index: {problem}" for problem in verify(path)]
-    if problems:
-        return problems
-    with open_reader(path) as reader:
-        position = reader.position()
+    return _index_problems("index", databases, path, extract_query)
+
+
+def reconcile_sketch(databases: Databases, directory: Path, rate: int) -> list[str]:
+    """Return one line for each difference between a sketch index and the database.
+
+    The sketch index must have applied the whole changelog, and replaced those of other rates.
+
+    Args:
+        databases: the databases.
+        directory: the directory of the settings.
+        rate: the rate of the settings.
+    """
+
+    def terms(words: Words) -> Words:
+        return sketch_terms(words, rate)
+
     return [
-        *_position_problems("index", databases, position),
-        *_document_problems(_expected_terms(databases), indexed_terms(path)),
+        *_index_problems("sketch", databases, sketch_folder(directory, rate), terms),
+        *(f"sketch: the index of rate {each} remains" for each in other_rates(directory, rate)),
     ]
 
 
@@ -78,6 +92,20 @@ def indexed_terms(path: Path) -> Documents:
     return found
 
 
+def _index_problems(
+    what: str, databases: Databases, path: Path, terms: Callable[[Words], Words]
+) -> list[str]:
+    problems = [f"{what}: {problem}" for problem in verify(path)]
+    if problems:
+        return problems
+    with open_reader(path) as reader:
+        position = reader.position()
+    return [
+        *_position_problems(what, databases, position),
+        *_document_problems(what, _expected_terms(databases, terms), indexed_terms(path)),
+    ]
+
+
 def _terms_of(segment: IndexSegment) -> Documents:
     terms: dict[int, set[int]] = {each: set() for each in segment.documents.tolist()}
     for keys in segment.parts():
@@ -87,9 +115,9 @@ def _terms_of(segment: IndexSegment) -> Documents:
     return {key: frozenset(values) for key, values in terms.items()}
 
 
-def _expected_terms(databases: Databases) -> Documents:
+def _expected_terms(databases: Databases, terms: Callable[[Words], Words]) -> Documents:
     return {
-        key: frozenset(extract_query(_words(row.words)).tolist())
+        key: frozenset(terms(_words(row.words)).tolist())
         for key, row in _fingerprints(databases).items()
     }
 
@@ -98,16 +126,16 @@ def _words(stored: bytes) -> Words:
     return np.frombuffer(stored, "<u4")
 
 
-def _document_problems(expected: Documents, found: Documents) -> Iterator[str]:
+def _document_problems(what: str, expected: Documents, found: Documents) -> Iterator[str]:
     for key in sorted(set(expected) - set(found)):
         if expected[key]:
-            yield f"index: fingerprint {key} is missing"
+            yield f"{what}: fingerprint {key} is missing"
     for key in sorted(set(found) - set(expected)):
-        yield f"index: document {key} is no fingerprint of the database"
+        yield f"{what}: document {key} is no fingerprint of the database"
     for key in sorted(set(found) & set(expected)):
         if found[key] != expected[key]:
             yield (
-                f"index: document {key} lacks {len(expected[key] - found[key])} terms and has "
+                f"{what}: document {key} lacks {len(expected[key] - found[key])} terms and has "
                 f"{len(found[key] - expected[key])} others"
             )
 

@@ -10,26 +10,36 @@ import sqlalchemy as sa
 
 from pipeline.catalog.fingerprint import tables
 from pipeline.catalog.ingest import tables as ingest
+from pipeline.excerpts.sketch_folders import sketch_folder
 from pipeline.fingerprint_store import open_store_writer
 from pipeline.following.followers import update_followers
+from pipeline.following.index_copy import sketch_index
 from pipeline.following.store_copy import StoreCopy
 from pipeline.index import Delete, Insert, open_writer
 from pipeline.runtime.databases import Databases
 from tests.faults.torture.model import Model
 from tests.faults.torture.reconcile import reconcile_databases
-from tests.faults.torture.reconcile_files import indexed_terms, reconcile_index, reconcile_store
+from tests.faults.torture.reconcile_files import (
+    indexed_terms,
+    reconcile_index,
+    reconcile_sketch,
+    reconcile_store,
+)
 from tests.support.catalogue.imports import Importer
 
 SUBMISSIONS = 30
 SEED = 4
+RATE = 4
 
 
 class Catalogue:
-    """Imported submissions of a model, with an index and a store."""
+    """Imported submissions of a model, with an index, a store and a sketch index."""
 
     def __init__(self, databases: Databases, folder: Path) -> None:
         self.databases = databases
         self.index, self.store = folder / "index", folder / "store"
+        self.sketches = folder / "sketch"
+        self.sketch = sketch_folder(self.sketches, RATE)
         self.model = Model(SEED)
         importer = Importer(databases, self.index)
         random = np.random.default_rng(SEED)
@@ -46,8 +56,9 @@ class Catalogue:
         self.model.accept({key: serial for serial, key in enumerate(ids)})
         importer.persist(importer.match(ids))
         importer.update_index()
-        with open_store_writer(self.store) as writer:
-            update_followers([StoreCopy(writer)], self.databases)
+        with open_store_writer(self.store) as writer, open_writer(self.sketch) as sketch:
+            copies = [StoreCopy(writer), sketch_index(sketch, RATE)]
+            update_followers(copies, self.databases)
 
     def problems(self) -> list[str]:
         """Return all differences to the model."""
@@ -55,6 +66,7 @@ class Catalogue:
             *reconcile_databases(self.databases, self.model),
             *reconcile_index(self.databases, self.index),
             *reconcile_store(self.databases, self.store),
+            *reconcile_sketch(self.databases, self.sketches, RATE),
         ]
 
     def change(self, database: str, statement: sa.Executable) -> None:
@@ -133,16 +145,20 @@ def _store_what_was_refused(catalogue: Catalogue) -> None:
     catalogue.model.refuse([7])
 
 
-def _lose_a_posting(catalogue: Catalogue) -> None:
-    document, terms = next(iter(sorted(indexed_terms(catalogue.index).items())))
+def _lose_a_posting(folder: Path) -> None:
+    document, terms = next(iter(sorted(indexed_terms(folder).items())))
     kept = np.array(sorted(terms)[1:], np.uint32)
-    with open_writer(catalogue.index) as writer:
+    with open_writer(folder) as writer:
         writer.apply([Insert(document, kept)], writer.position())
 
 
-def _lose_a_document(catalogue: Catalogue) -> None:
-    with open_writer(catalogue.index) as writer:
+def _lose_a_document(folder: Path) -> None:
+    with open_writer(folder) as writer:
         writer.apply([Delete(1)], writer.position())
+
+
+def _keep_another_rate(catalogue: Catalogue) -> None:
+    sketch_folder(catalogue.sketches, 2 * RATE).mkdir()
 
 
 def _change_a_length(catalogue: Catalogue) -> None:
@@ -156,7 +172,7 @@ def _leave_a_change_unapplied(catalogue: Catalogue) -> None:
     catalogue.change("fingerprint", entry)
 
 
-BREACHES = {
+BREACHES: dict[str, tuple[Callable[[Catalogue], None], str]] = {
     "a change that is not applied": (_leave_a_change_unapplied, "but the changelog's is"),
     "a doubled count of an MBID": (_double_a_count(tables.track_mbid), "MBID counts"),
     "a doubled count of a text": (_double_a_count(tables.track_meta), "text counts"),
@@ -167,8 +183,11 @@ BREACHES = {
     "a failed receipt": (_fail_a_receipt, "is failed"),
     "a lost source": (_lose_a_source, "no row in fingerprint_source"),
     "a refused receipt": (_store_what_was_refused, "its request was refused"),
-    "a lost posting": (_lose_a_posting, "lacks 1 terms"),
-    "a lost document": (_lose_a_document, "index: fingerprint 1 is missing"),
+    "a lost posting": (lambda it: _lose_a_posting(it.index), "index: document 1 lacks 1 terms"),
+    "a lost document": (lambda it: _lose_a_document(it.index), "index: fingerprint 1 is missing"),
+    "a lost sketch term": (lambda it: _lose_a_posting(it.sketch), "sketch: document 1 lacks 1 "),
+    "a lost sketch": (lambda it: _lose_a_document(it.sketch), "sketch: fingerprint 1 is missing"),
+    "a replaced sketch index": (_keep_another_rate, "sketch: the index of rate 8 remains"),
     "another length": (_change_a_length, "store: fingerprint 1 has another length"),
 }
 

@@ -33,6 +33,13 @@ def fill(folder: Path, databases: Databases) -> None:
         update_followers([sketch_index(writer, RATE)], databases, failed=raise_failure)
 
 
+def with_sketch(settings: Settings, directory: Path) -> Settings:
+    index = settings.fingerprint_index.model_copy(
+        update={"sketch_rate": RATE, "sketch_path": directory}
+    )
+    return settings.model_copy(update={"fingerprint_index": index})
+
+
 @pytest.mark.parametrize(
     ("harm", "reason"),
     [
@@ -48,10 +55,8 @@ def test_only_an_unusable_sketch_index_is_emptied(
     harm: Callable[[Path, Databases], None],
     reason: str,
 ) -> None:
-    index = settings.fingerprint_index.model_copy(
-        update={"sketch_rate": RATE, "sketch_path": tmp_path / "sketch"}
-    )
-    here = settings.model_copy(update={"fingerprint_index": index})
+    here = with_sketch(settings, tmp_path / "sketch")
+    index = here.fingerprint_index
     folder = sketch_folder(index.sketch_path, RATE)
     importer = Importer(databases, index.path)
     importer.run(*(importer.receipt(fingerprint(seed)) for seed in (1, 2)), index=False)
@@ -67,3 +72,33 @@ def test_only_an_unusable_sketch_index_is_emptied(
     fill(folder, databases)
     with open_reader(folder) as reader:
         assert reader.stats().documents == 2
+
+
+def is_a_file(directory: Path) -> None:
+    directory.touch()
+
+
+def has_an_unknown_file(directory: Path) -> None:
+    folder = sketch_folder(directory, RATE)
+    folder.mkdir(parents=True)
+    (folder / "x.segment").touch()
+
+
+def has_a_file_as_folder(directory: Path) -> None:
+    directory.mkdir()
+    sketch_folder(directory, RATE).touch()
+
+
+@pytest.mark.parametrize("harm", [is_a_file, has_an_unknown_file, has_a_file_as_folder])
+def test_a_start_goes_on_if_it_cannot_be_emptied(
+    settings: Settings, databases: Databases, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """Lookups do not need it. No file that is not ours is changed."""
+    del databases
+    directory = tmp_path / "sketch"
+    harm(directory)
+    before = sorted(tmp_path.rglob("*"))
+    said: list[str] = []
+    prepare(with_sketch(settings, directory), said.append)
+    assert any(line.startswith("starting without the sketch index: ") for line in said), said
+    assert sorted(each for each in tmp_path.rglob("*") if each.name != "lock") == before

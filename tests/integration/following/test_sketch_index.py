@@ -12,7 +12,9 @@ from pipeline.excerpts.sketch_folders import other_rates, sketch_folder
 from pipeline.fingerprint.sketch import sketch_terms
 from pipeline.following import copies
 from pipeline.following.open_sketch import replaced_rates
+from pipeline.following.repair import is_own_folder
 from pipeline.index import open_reader, open_writer, verify
+from pipeline.index.index_manifest import INDEX_FORMAT
 from pipeline.lookups.condition import Condition
 from pipeline.lookups.trusted_sketch import SketchUnusable, TrustedSketch
 from pipeline.runtime.databases import Databases
@@ -165,6 +167,23 @@ def test_only_an_index_of_this_database_is_removed(stack: Stack) -> None:
         assert reader.position() == 3
 
 
+def test_a_link_to_the_index_of_the_set_rate_is_not_followed(stack: Stack) -> None:
+    stack.run()
+    stack.path(8).symlink_to(stack.path())
+    assert replaced_rates(stack.folder / "sketch", RATE, stack.databases) == []
+    assert stack.run() == (COUNT, "")
+    assert stack.found() == whole()
+
+
+def test_a_folder_that_cannot_be_read_is_not_own(stack: Stack) -> None:
+    stack.path().parent.mkdir()
+    stack.path().touch()
+    assert not is_own_folder(INDEX_FORMAT, stack.path(), stack.databases)
+    reached, problem = stack.run()
+    assert reached == COUNT
+    assert problem.startswith("sketch index: ")
+
+
 def test_with_rate_0_the_files_stay_and_are_updated_when_it_is_set_again(stack: Stack) -> None:
     stack.run()
     stack.add(range(COUNT, COUNT + 1))
@@ -227,3 +246,17 @@ def test_a_batch_of_long_fingerprints_is_smaller(
     assert len(copies.read_batch(stack.databases, 2).logged) == 1
     assert stack.run() == (COUNT, "")
     assert stack.found() == whole()
+
+
+def test_the_filling_of_a_new_rate_does_not_hold_up_the_old_one(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old index is one change behind, as after a kill between two commits."""
+    stack.run()
+    stack.add(range(COUNT, COUNT + 1))
+    stack.run(rate=0)
+    monkeypatch.setattr("tasks.index.RUN_TIME", 0.0)
+    monkeypatch.setattr(copies, "BATCH", 1)
+    assert stack.run(rate=8) == (COUNT + 1, "")
+    assert stack.reader(8).condition() is Condition.OK
+    assert stack.found(RATE, reader_rate=8) == whole(COUNT + 1)

@@ -118,7 +118,7 @@ def test_an_excerpt_without_content_is_refused_with_what_it_lacks(web) -> None:
     assert (result.status_code, error_of(result)) == (400, {"code": 3, "message": MESSAGE})
     web.excerpt_worker.answer = refuse(0)
     result = web.lookup(fingerprint=WORD, excerpt=1)
-    assert error_of(result)["message"].endswith('parameter "fingerprint": it is truncated')
+    assert error_of(result)["message"].endswith("it is truncated: send all that fpcalc prints")
 
 
 def test_in_a_batch_an_excerpt_without_content_is_skipped(web) -> None:

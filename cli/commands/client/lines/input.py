@@ -69,7 +69,7 @@ def no_such_input(argument: str) -> StackError:
     if names_fingerprint(argument):
         return StackError(
             "there is no file of this name, and a single fingerprint needs the length of its "
-            "audio: give --duration"
+            "audio: give --duration (`lookup --excerpt` needs none)"
         )
     return StackError(f"{argument!r} is neither a file nor a fingerprint")
 

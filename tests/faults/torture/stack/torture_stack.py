@@ -122,6 +122,11 @@ class TortureStack:
         """The folder of the fingerprint store."""
         return self.disk("store") / "files"
 
+    @property
+    def sketch(self) -> Path:
+        """The directory of the sketch index, on the disk of the index."""
+        return self.disk("index") / "sketch"
+
     def up(self) -> None:
         """Start the stack, which must not run."""
         options = ("--no-sample", "--workers", str(self._workers), "--port", str(self._port))
@@ -144,6 +149,7 @@ class TortureStack:
         if self.clock:
             found |= self.clock.environ()
         found["ACOUSTID_FINGERPRINT_INDEX_PATH"] = str(self.index)
+        found["ACOUSTID_FINGERPRINT_INDEX_SKETCH_PATH"] = str(self.sketch)
         found["ACOUSTID_FINGERPRINT_STORE_PATH"] = str(self.store)
         return found
 

@@ -1,6 +1,7 @@
 """Tests of the reply that a plan composes, directly and after a round trip through JSON."""
 
 import json
+import re
 
 import pytest
 
@@ -8,11 +9,12 @@ from api.http.errors import ApiError, InvalidFingerprintError, InvalidUUIDError
 from api.http.skipped_items import MAX_SKIPPED
 from api.lookups.reply_plan import ReplyPlan
 from api.lookups.request import MAX_FINGERPRINTS, Item, LookupRequest
+from pipeline.fingerprint.errors import Reason
 from pipeline.messages import Lookup
 
 ASKED = Lookup(request=0, track_gid="x")
 BAD = InvalidUUIDError("trackid.9")
-SHORT = {"error": "too short"}
+SHORT = {"error": Reason.TOO_SHORT}
 SILENT = {"error": "it has 1 distinct word; it needs 12: about 4.5 s of music"}
 ONE, TWO = {"results": [{"id": "1"}]}, {"results": [{"id": "2"}]}
 PARTIAL = {"results": [{"id": "3"}], "partial": True}
@@ -27,7 +29,7 @@ def skipped(index: str, error: ApiError) -> dict:
 
 
 def undecodable(name: str) -> ApiError:
-    return InvalidFingerprintError(name, "it is too short")
+    return InvalidFingerprintError(name, "it is too short: send it as fpcalc prints it")
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["direct", "through JSON"])
@@ -135,3 +137,11 @@ def test_version_1_calls_recordings_tracks() -> None:
     answer = {"results": [{"id": "1", "recordings": [{"id": "r"}]}]}
     for each in (plan, ReplyPlan.from_json(plan.to_json())):
         assert each.compose([answer]) == {"results": [{"id": "1", "tracks": [{"id": "r"}]}]}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_an_undecodable_fingerprint_is_refused_with_what_to_change(reason: Reason) -> None:
+    plan = ReplyPlan.of(LookupRequest([Item(None, ASKED)], "", batch=False))
+    with pytest.raises(InvalidFingerprintError) as refused:
+        plan.compose([{"error": reason}])
+    assert re.search(r": it [a-z ]+: [A-Za-z0-9 ]+$", refused.value.message)
