@@ -9,12 +9,14 @@ from pipeline.excerpts.chance_loops import divergence, independent_bits, log10_c
 from pipeline.excerpts.line_loops import (
     Line,
     Part,
+    agreement,
     best_part,
     best_shift,
     best_speed,
-    fraction,
+    coverage,
     measure,
     overlap,
+    peak,
 )
 from pipeline.excerpts.voting_loops import (
     MAX_DRIFT,
@@ -34,11 +36,12 @@ PIECE: Final = 1024
 """Largest number of words that vote together; longer fingerprints vote in pieces."""
 
 _SHIFTS: Final = 3  # words by which a line of votes may be wrong
-_SIMILAR: Final = 0.03  # places with nearly the best share: loops repeat
-_REFINED: Final = 3  # of these, how many are refined
+_SIMILAR: Final = 0.03  # places where nearly as many bits agree as at the best: loops repeat
+_REFINED: Final = 4  # of these, how many are refined
 _SLACK: Final = 0.01  # share of bits that a speed other than 1 must gain
-_CERTAIN: Final = 0.37  # surprise of a bit at a share of 0.9
-_PREFERENCE: Final = 0.1
+_CERTAIN: Final = 0.37  # surprise of a bit, in nats, at a share of 0.9
+_PREFERENCE: Final = 0.1  # of a part that agrees better than that
+_WORSE: Final = 0.9  # a refined line with less agreement than this share is not taken
 
 Numbers = NDArray[np.float64]
 
@@ -132,39 +135,40 @@ def _align(short: Words, long: Words, votes: Votes, seeds: Seeds, loaded: bool) 
     """
     best, most = Match(Line(0.0, 0.0, 1.0), Part(0, 0, 0, 0.0), 0.0), 0.0
     pieces = -(-short.size // PIECE)
-    shares, columns = np.zeros(SEEDS), np.zeros(SEEDS)
+    excess, columns = np.zeros(SEEDS), np.zeros(SEEDS)
     for piece in range(pieces):
         start, stop = piece * short.size // pieces, (piece + 1) * short.size // pieces
         if not loaded:
             load_piece(short[start:stop], votes)
         find_seeds(stop - start, long, votes, seeds)
         middle = float(start + (stop - start) // 2)
-        highest = 0.0
         for seed in range(SEEDS):
-            shares[seed] = 0.0
+            excess[seed] = 0.0
             if seeds.votes[seed]:
                 line = Line(middle, float(seeds.column[seed]), seeds.speed[seed])
                 line, share = best_shift(short, long, line, start, stop, _SHIFTS)
-                shares[seed], columns[seed] = share, line.column
-                highest = max(highest, share)
+                covered = coverage(long.size, line, start, stop)
+                excess[seed], columns[seed] = (share - 0.5) * covered, line.column
+        least = max(np.max(excess) - _SIMILAR, 0.0)
         for _ in range(_REFINED):
-            seed = int(np.argmax(shares))
-            if not shares[seed] or shares[seed] < highest - _SIMILAR:
+            seed = int(np.argmax(excess))
+            if excess[seed] <= least:
                 break
-            shares[seed] = 0.0
+            excess[seed] = 0.0
             line = Line(middle, columns[seed], seeds.speed[seed])
             reach = min(speed_step(stop - start) / 2, MAX_DRIFT)
             line, _ = best_speed(short, long, line, start, stop, reach)
-            match, surprise = _best_part(short, long, line)
-            if surprise > most:
-                best, most = match, surprise
+            match = _best_part(short, long, line)
+            weight = _certainty(short, long, match)
+            if weight > most:
+                best, most = match, weight
     if not most:
         return best
-    return _finish(short, long, best, most)
+    return _finish(short, long, best)
 
 
 @compiled
-def _finish(short: Words, long: Words, found: Match, surprise: float) -> Match:
+def _finish(short: Words, long: Words, found: Match) -> Match:
     """Refine the line of the best part, and compute its significance."""
     line, part = found.line, found.part
     middle = float(part.start + (part.stop - part.start) // 2)
@@ -172,13 +176,13 @@ def _finish(short: Words, long: Words, found: Match, surprise: float) -> Match:
     line = Line(middle, np.floor(column + 0.5), line.speed)
     if line.speed != 1.0:
         line = _refine_speed(short, long, line, part)
-    match, refined = _best_part(short, long, line)
-    if refined < 0.9 * surprise:
+    match = _best_part(short, long, line)
+    if agreement(match.part) < _WORSE * agreement(part):
         match = found
     line, part = match.line, match.part
     bits = independent_bits(short, long, line, part)
     chance = log10_chance(part.share, bits, short.size, long.size)
-    shift = fraction(short, long, line, part)
+    shift, _ = peak(short, long, line, part)
     return Match(Line(line.middle, line.column + shift, line.speed), part, chance)
 
 
@@ -196,23 +200,27 @@ def _refine_speed(short: Words, long: Words, line: Line, part: Part) -> Line:
 
 
 @compiled
-def _best_part(short: Words, long: Words, line: Line) -> tuple[Match, float]:
+def _best_part(short: Words, long: Words, line: Line) -> Match:
     """Return the part of a line that agrees or the whole overlap, whichever surprises more."""
     start, stop = overlap(short, long, line)
     whole = measure(short, long, line, start, stop)
     first, last = best_part(short, long, line, start, stop)
     part = measure(short, long, line, first, last)
     if part.words * divergence(part.share) > whole.words * divergence(whole.share):
-        return Match(line, part, 0.0), part.words * _weight(part.share)
-    return Match(line, whole, 0.0), whole.words * _weight(whole.share)
+        return Match(line, part, 0.0)
+    return Match(line, whole, 0.0)
 
 
 @compiled
-def _weight(share: float) -> float:
-    """Return a word's weight in the choice of a line: its surprise, limited.
+def _certainty(short: Words, long: Words, match: Match) -> float:
+    """Return the weight of a match in the choice of a line: its surprise in nats a bit, limited.
 
     Of two parts that certainly match, the longer one wins, whichever agrees better. Of two equally
-    long ones the better wins.
+    long ones the better wins. The share of agreeing bits is that at the true place, which lies
+    between two words: audio that is cut between the words of the recording agrees less everywhere,
+    and loops, which repeat, would be chosen by how they lie between the words.
     """
-    surprise = divergence(share)
-    return min(surprise, _CERTAIN) + _PREFERENCE * surprise
+    part = match.part
+    _, gain = peak(short, long, match.line, part)
+    surprise = divergence(min(1.0, part.share + gain))
+    return part.words * (min(surprise, _CERTAIN) + _PREFERENCE * surprise)

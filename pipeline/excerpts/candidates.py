@@ -1,6 +1,7 @@
 """Candidates: the fingerprints that share the most sketch terms with a query.
 
-The index counts terms, not places. So candidates are few, and their words decide.
+The index counts terms, not places, so a fingerprint that shares one term is a candidate if there
+are few better ones: a short excerpt has few terms. Their words decide.
 """
 
 from __future__ import annotations
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES: Final = 40
 """Maximum number of candidates of a query."""
-MIN_SHARED_TERMS: Final = 2
-"""Minimum number of terms that a candidate shares with its query."""
-MIN_SHARE_PCT: Final = 20
-"""Candidates share at least so many percent of the terms that the best candidate shares."""
 
 
 def find_candidates(
@@ -48,8 +45,7 @@ def find_candidates(
     hits = index.search(
         list(sketch_query_batch(queries, rate)),
         limit=MAX_CANDIDATES,
-        min_score=MIN_SHARED_TERMS,
-        score_pct=MIN_SHARE_PCT,
+        score_pct=0,
         timeout=timeout,
     )
     return [each.ids for each in hits]

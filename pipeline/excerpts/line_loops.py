@@ -174,10 +174,28 @@ def best_part(short: Words, long: Words, line: Line, start: int, stop: int) -> t
 
 
 @compiled
-def fraction(short: Words, long: Words, line: Line, part: Part) -> float:
-    """Return by what part of a word, -0.5 to 0.5, the true line lies after this one.
+def agreement(part: Part) -> float:
+    """Return how many words of a part agree above chance: none if half of the bits are equal."""
+    return part.words * max(0.0, 2 * part.share - 1)
+
+
+@compiled
+def coverage(size: int, line: Line, start: int, stop: int) -> float:
+    """Return the share of a piece whose places lie on a longer side of `size` words."""
+    first, last = place_on(line, start), place_on(line, stop - 1)
+    inside = min(last, size - 1) - max(first, 0) + 1
+    return float(min(1.0, max(0.0, inside / (last - first + 1))))
+
+
+@compiled
+def peak(short: Words, long: Words, line: Line, part: Part) -> tuple[float, float]:
+    """Return where between the words the true line lies, and how many more bits agree there.
 
     The agreement falls about linearly with the distance from the true place, on both sides.
+
+    Returns:
+        The distance of the true line, -0.5 to 0.5 words, and what its share is above that of the
+        part.
     """
     shares = np.zeros(3)
     for shift in range(-1, 2):
@@ -190,5 +208,6 @@ def fraction(short: Words, long: Words, line: Line, part: Part) -> float:
         shares[shift + 1] = equal / (32 * words) if words else 0.0
     fall = shares[1] - min(shares[0], shares[2])
     if fall <= 0:
-        return 0.0
-    return float(min(0.5, max(-0.5, (shares[2] - shares[0]) / (2 * fall))))
+        return 0.0, 0.0
+    distance = min(0.5, max(-0.5, (shares[2] - shares[0]) / (2 * fall)))
+    return distance, abs(distance) * fall

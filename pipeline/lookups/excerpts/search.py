@@ -1,7 +1,8 @@
 """Finds the recordings that contain excerpts: candidates, their words, and alignments.
 
-A batch needs one search of the sketch index, one read of the candidates and, unless their words are
-very many, one call that aligns all pairs.
+A batch needs one search of the sketch index, then one read of the best candidates and, unless their
+words are very many, one call that aligns all pairs. Excerpts without a match need the same again
+for their other candidates.
 """
 
 import time
@@ -14,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.catalog.fingerprint.fingerprints import CandidateFingerprint
-from pipeline.excerpts.alignment import align_batch
+from pipeline.excerpts.alignment import Alignments, align_batch
 from pipeline.excerpts.candidates import find_candidates
-from pipeline.excerpts.significance import MAX_FALSE_MATCHES, expected_false_matches, score
+from pipeline.excerpts.significance import agreeing_seconds, is_match, score
 from pipeline.fingerprint.ragged import Ragged
 from pipeline.index import SearchTimeout
 from pipeline.lookups.score import fetch
@@ -29,6 +30,10 @@ from pipeline.thresholds import LOOKUP_MAX_RESULTS
 WORDS_AT_ONCE: Final = 2**22
 """Words of recordings that are aligned between two checks of the deadline: 4,000 times 120 s."""
 
+FIRST_CANDIDATES: Final = 10
+"""The best candidates of an excerpt, which are aligned first. The others only follow if none of
+these matches: that is seldom, and most of the time goes into the alignment."""
+
 _LONGEST: Final = 2**15 - 1
 """Seconds; the length of a fingerprint is stored in 16 bits."""
 
@@ -40,7 +45,7 @@ _SHARE_DIGITS: Final = 3
 class _Match:
     """A recording that contains an excerpt."""
 
-    log10_chance: float  # log10 of the probability that unrelated music agrees as well
+    agreeing: float  # seconds that agree above chance
     fingerprint_id: int
     part: RecordingPart
 
@@ -71,8 +76,8 @@ def find_excerpts(
 ) -> None:
     """Set the tracks that contain each excerpt, best first, at most `LOOKUP_MAX_RESULTS`.
 
-    Each track is in the result once, with its best match. It is accepted if fewer than
-    `MAX_FALSE_MATCHES` false matches are expected in the whole catalogue.
+    Each track is in the result once, with its best match: that with the most seconds that agree
+    above chance, then that with the lowest fingerprint id. `is_match` tells which are accepted.
 
     Args:
         lookups: lookups with words, at least one. The words are not changed.
@@ -93,56 +98,69 @@ def find_excerpts(
     found = [
         ids.tolist() for ids in find_candidates(sketch.index, queries, sketch.rate, timeout=timeout)
     ]
-    wanted = {fingerprint_id for ids in found for fingerprint_id in ids}
-    stored = fetch(databases, store, wanted, 0, _LONGEST) if wanted else {}
-    matches = _matches(queries, found, stored, sketch.recordings(), ends)
+    stored: dict[int, CandidateFingerprint] = {}
+    matches: list[list[_Match]] = [[] for _ in lookups]
+    for some in (slice(FIRST_CANDIDATES), slice(FIRST_CANDIDATES, None)):
+        tried = [[] if each else ids[some] for each, ids in zip(matches, found, strict=True)]
+        wanted = {fingerprint_id for ids in tried for fingerprint_id in ids} - stored.keys()
+        if wanted:
+            stored |= fetch(databases, store, wanted, 0, _LONGEST)
+        _add_matches(matches, queries, tried, stored, sketch, ends)
     for lookup, accepted in zip(lookups, matches, strict=True):
         lookup.hits = _best_tracks(accepted, stored)
 
 
-def _matches(
+def _add_matches(
+    matches: Sequence[list[_Match]],
     queries: Ragged,
-    found: Sequence[Sequence[int]],
+    tried: Sequence[Sequence[int]],
     stored: Mapping[int, CandidateFingerprint],
-    recordings: int,
+    sketch: UsableSketch,
     ends: float,
-) -> list[list[_Match]]:
-    """Return the accepted matches of each excerpt.
+) -> None:
+    """Add the accepted matches among some candidates of each excerpt.
 
     Args:
+        matches: receives them, by excerpt.
         queries: words of each excerpt.
-        found: ids of the candidates of each excerpt.
-        stored: the candidates that exist, by id.
-        recordings: number of recordings among which the index searched.
+        tried: ids of the candidates of each excerpt.
+        stored: the candidates that exist, by id, and any others.
+        sketch: has the number of recordings among which the index searched.
         ends: time of `time.monotonic` at which the alignment ends.
     """
-    order = {fingerprint_id: row for row, fingerprint_id in enumerate(stored)}
-    pairs = [(row, each) for row, ids in enumerate(found) for each in ids if each in stored]
+    pairs = [(row, each) for row, ids in enumerate(tried) for each in ids if each in stored]
+    if not pairs:
+        return
+    order = {each: row for row, each in enumerate(dict.fromkeys(each for _, each in pairs))}
     aligned = _align(
         _Pairs(
             queries,
-            Ragged.of([each.words for each in stored.values()]),
+            Ragged.of([stored[each].words for each in order]),
             np.array([row for row, _ in pairs], dtype=np.int64),
             np.array([order[each] for _, each in pairs], dtype=np.int64),
         ),
         ends,
     )
-    matches: list[list[_Match]] = [[] for _ in queries]
-    for (row, fingerprint_id), (part, log10_chance) in zip(pairs, aligned, strict=True):
-        if float(expected_false_matches(log10_chance, recordings)) <= MAX_FALSE_MATCHES:
-            matches[row].append(_Match(log10_chance, fingerprint_id, part))
-    return matches
+    recordings = sketch.recordings()
+    for some, found in aligned:
+        agreeing = agreeing_seconds(found.duration, found.matched)
+        for place in np.flatnonzero(is_match(found.log10_chance, recordings)).tolist():
+            row, fingerprint_id = pairs[some.start + place]
+            part = RecordingPart(
+                *(float(each[place]) for each in (found.offset, found.duration, found.matched))
+            )
+            matches[row].append(_Match(float(agreeing[place]), fingerprint_id, part))
 
 
-def _align(pairs: _Pairs, ends: float) -> Iterator[tuple[RecordingPart, float]]:
-    """Yield the aligned part of each pair, and the log10 of its chance; check the deadline."""
+def _align(pairs: _Pairs, ends: float) -> Iterator[tuple[slice, Alignments]]:
+    """Yield the alignments of groups of pairs, and which pairs these are; check the deadline."""
     for some in _groups(pairs):
         if time.monotonic() >= ends:
             raise SearchTimeout("the alignment did not end in time")
-        found = align_batch(pairs.queries, pairs.documents, (pairs.left[some], pairs.right[some]))
-        columns = (found.offset, found.duration, found.matched, found.log10_chance)
-        rows = zip(*(each.tolist() for each in columns), strict=True)
-        yield from ((RecordingPart(*part), log10_chance) for *part, log10_chance in rows)
+        yield (
+            some,
+            align_batch(pairs.queries, pairs.documents, (pairs.left[some], pairs.right[some])),
+        )
 
 
 def _groups(pairs: _Pairs) -> Iterator[slice]:
@@ -159,7 +177,7 @@ def _best_tracks(
     matches: Sequence[_Match], stored: Mapping[int, CandidateFingerprint]
 ) -> list[TrackHit]:
     best: dict[int, TrackHit] = {}
-    for match in sorted(matches, key=lambda each: (each.log10_chance, each.fingerprint_id)):
+    for match in sorted(matches, key=lambda each: (-each.agreeing, each.fingerprint_id)):
         track = stored[match.fingerprint_id].track
         if track.id not in best:
             rounded = round(float(score(match.part.matched)), _SHARE_DIGITS)

@@ -98,6 +98,27 @@ def test_a_track_is_in_an_answer_once_with_its_best_match(
     assert str(one.track_gid) not in {each.gid for each in others}
 
 
+def test_the_recording_with_the_most_agreeing_music_is_first(catalogue: Catalogue) -> None:
+    """A long intro agrees perfectly with its recording, the recording after it nearly so."""
+    mixed = np.concatenate([recording(0)[:202], excerpt(1, 0.0, 60.0)])
+    [hits] = catalogue.find(asked(mixed))
+    assert [hit.gid for hit in hits[:2]] == [catalogue.gids[1], catalogue.gids[0]]
+    [first, second] = [hit.match for hit in hits[:2]]
+    assert first is not None
+    assert second is not None
+    assert first.matched < second.matched
+    assert first.duration > second.duration
+
+
+def test_the_other_candidates_follow_if_the_first_do_not_match(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [expected] = catalogue.find(asked(excerpt(2, 41.2)))
+    monkeypatch.setattr(search, "FIRST_CANDIDATES", 0)
+    assert catalogue.find(asked(excerpt(2, 41.2))) == [expected]
+    assert expected[0].gid == catalogue.gids[2]
+
+
 def test_a_deleted_fingerprint_that_the_sketch_index_still_has_is_no_hit(
     catalogue: Catalogue,
 ) -> None:
