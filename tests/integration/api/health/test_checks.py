@@ -138,10 +138,11 @@ def test_without_a_fault_the_grade_is_ok(check, settings) -> None:
 
 
 def test_every_check_can_be_in_a_reply(settings) -> None:
-    """With replicas, all copies and NATS, the reply has a check for each row of the table."""
+    """With replicas, all copies, queues and NATS, the reply has a check for each row of the table."""
     nats = NatsSettings(servers=("nats://127.0.0.1:1",), publish_subject="final")
     index = settings.fingerprint_index.model_copy(update={"sketch_rate": 4})
-    twins: dict[str, Any] = {"nats": nats, "fingerprint_index": index}
+    celery = settings.celery.model_copy(update={"excerpt_queue": True})
+    twins: dict[str, Any] = {"nats": nats, "fingerprint_index": index, "celery": celery}
     for name in DATABASES:
         twins.update(unreachable(settings, f"{name}_ro"))
     seen = {each.name for each in checks_of(settings.model_copy(update=twins), read_only=False)}
