@@ -138,7 +138,7 @@ def test_without_a_fault_the_grade_is_ok(check, settings) -> None:
 
 
 def test_every_check_can_be_in_a_reply(settings) -> None:
-    """With replicas, all copies, queues and NATS, the reply has a check for each row of the table."""
+    """With replicas, all copies and queues, and NATS, the reply has a check for each row."""
     nats = NatsSettings(servers=("nats://127.0.0.1:1",), publish_subject="final")
     index = settings.fingerprint_index.model_copy(update={"sketch_rate": 4})
     celery = settings.celery.model_copy(update={"excerpt_queue": True})
