@@ -37,23 +37,15 @@ loop, which the model does not know.
 """
 
 
-def expected_false_matches(log10_chance: ArrayLike, recordings: int) -> NDArray[np.float64]:
-    """Return how many unrelated recordings of a catalogue are expected to agree so well.
+def highest_log10_chance(recordings: int) -> float:
+    """Return log10 of the highest chance of a match in a catalogue of so many recordings.
+
+    The expected number of false matches is the sum of the chances of all recordings, an upper bound
+    of the probability of one.
 
     Args:
-        log10_chance: of alignments, any shape.
         recordings: number of recordings in the catalogue; less than 1 counts as 1.
-
-    Returns:
-        float64 of that shape: the sum of the chances of all recordings, an upper bound of the
-        probability of a false match.
     """
-    exponents = np.asarray(log10_chance, np.float64) + np.log10(max(recordings, 1))
-    return np.asarray(10.0**exponents)
-
-
-def highest_log10_chance(recordings: int) -> float:
-    """Return log10 of the highest chance of a match in a catalogue of so many recordings."""
     expected = math.log10(MAX_FALSE_MATCHES) - math.log10(max(recordings, 1))
     return min(MAX_LOG10_CHANCE, expected)
 

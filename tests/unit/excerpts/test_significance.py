@@ -7,15 +7,9 @@ from pipeline.excerpts.significance import (
     MAX_FALSE_MATCHES,
     MAX_LOG10_CHANCE,
     agreeing_seconds,
-    expected_false_matches,
     is_match,
     score,
 )
-
-
-def test_expected_false_matches_grow_with_the_catalogue() -> None:
-    assert expected_false_matches([-12.0, 0.0], 1_000_000) == pytest.approx([1e-6, 1e6])
-    assert expected_false_matches(-3.0, 0) == pytest.approx(1e-3)
 
 
 def test_a_match_in_a_small_catalogue_may_be_none_in_a_large_one() -> None:
