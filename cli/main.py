@@ -53,7 +53,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "edits": "cli.commands.catalogue.edits:edits",
             "index": "cli.commands.admin.index:index",
             "store": "cli.commands.admin.store:store",
-            "musicbrainz": "cli.commands.admin.musicbrainz:musicbrainz",
+            "musicbrainz": "cli.commands.musicbrainz.musicbrainz:musicbrainz",
             "sample": "cli.commands.admin.sample:sample",
         },
         "Measure": {

@@ -156,6 +156,41 @@ edit: Final = sa.Table(
     comment="corrections by admins, each written in the transaction of its changes",
 )
 
+deleted_row: Final = sa.Table(
+    "deleted_row",
+    METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("row_id", sa.Integer, nullable=False),
+    created(),
+    comment="deleted rows of the tables that exports contain",
+)
+
+imported_day: Final = sa.Table(
+    "imported_day",
+    METADATA,
+    sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("imported", sa.DateTime(timezone=True), nullable=False),
+    comment="days to whose rows an import of data files added, and when",
+)
+
+import_progress: Final = sa.Table(
+    "import_progress",
+    METADATA,
+    sa.Column("file", sa.Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("lines", sa.BigInteger, nullable=False),
+    sa.Column("finished", sa.DateTime(timezone=True)),
+    comment="data files of which lines were imported",
+)
+
+# An export reads the rows of a day. These small indexes don't prevent HOT updates.
+for _table in (track, fingerprint, track_mbid, track_puid, track_meta, track_foreignid):
+    for _name in ("created", "updated"):
+        sa.Index(f"{_table.name}_idx_{_name}", _table.c[_name], postgresql_using="brin")
+sa.Index("meta_idx_created", meta.c.created, postgresql_using="brin")
+
 sa.Index("edit_idx_track_ids", edit.c.track_ids, postgresql_using="gin")
 
 # A merge reads the rows that refer to a row, and few rows refer to another.

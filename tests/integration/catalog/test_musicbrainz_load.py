@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from cli.commands.admin.musicbrainz import musicbrainz
+from cli.commands.musicbrainz.musicbrainz import musicbrainz
 from cli.sample.recordings import MUSICBRAINZ
 from cli.stack.data_directory import CONFIG_VARIABLE
 from pipeline.catalog import migrate

@@ -1,0 +1,1 @@
+"""Backups of the databases and of the configuration, and their restoration."""

@@ -1,0 +1,1 @@
+"""Commands that move and back up the data: export, import, backup, restore."""

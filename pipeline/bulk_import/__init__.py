@@ -1,0 +1,1 @@
+"""Reads data files and other catalogues into the database (`acoustid import`)."""

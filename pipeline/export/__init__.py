@@ -1,0 +1,1 @@
+"""Writes the catalogue as data files (`acoustid export`)."""
