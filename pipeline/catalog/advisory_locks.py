@@ -24,6 +24,7 @@ _BOT_ACCOUNT_LOCK: Final = 7723016524936704011
 _OUTBOX_LOCK: Final = 7723016524936704012
 _ANNOUNCER_LOCK: Final = 7723016524936704013
 _NATS_RECEIPTS_LOCK: Final = 7723016524936704014
+_MUSICBRAINZ_LOCK: Final = 7723016524936704017
 
 INDEX_LOCK: Final = 1768842360
 """First half of the key of an index's lock. The second half is the CRC-32 of the index's name."""
@@ -55,6 +56,25 @@ def lock_catalogue(connection: sa.Connection, longest_wait: float | None = None)
 def lock_migrations(connection: sa.Connection) -> None:
     """Prevent other connections from migrating this database until this one is closed."""
     connection.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATION_LOCK)))
+
+
+def lock_migrations_until_commit(connection: sa.Connection) -> None:
+    """Prevent other connections from migrating this database until this transaction ends."""
+    _lock_transaction(connection, _MIGRATION_LOCK)
+
+
+def try_lock_musicbrainz(connection: sa.Connection) -> bool:
+    """Become the only process that changes the copy of MusicBrainz, until the connection closes.
+
+    A load of a dump and the application of replication packets exclude each other.
+
+    Args:
+        connection: a connection to the MusicBrainz database, which is not returned to a pool.
+
+    Returns:
+        Whether the lock is taken.
+    """
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_MUSICBRAINZ_LOCK))))
 
 
 def lock_bot_account(connection: sa.Connection) -> None:
