@@ -73,9 +73,7 @@ class DumpArchive:
             # tarfile uses nothing but `read` of the file of a stream.
             return tarfile.open(fileobj=cast("Any", stream), mode="r|", bufsize=_PIECE)
 
-    def _members(
-        self, archive: tarfile.TarFile, stream: "_Stream"
-    ) -> Generator[Entry, None, int]:
+    def _members(self, archive: tarfile.TarFile, stream: "_Stream") -> Generator[Entry, None, int]:
         """Yield the files, and return the place after the last member."""
         end = 0
         while True:
@@ -84,7 +82,7 @@ class DumpArchive:
             if member is None:
                 return end
             end = member.offset_data + member.size + -member.size % tarfile.BLOCKSIZE
-            archive.members = []  # it would keep all
+            archive.members = []  # type: ignore[attr-defined] # it would keep all
             if member.isdir():
                 continue
             name = self._name(member)
@@ -104,7 +102,7 @@ class DumpArchive:
             raise DumpError(f"{shown} is a link or a special file: this is no dump")
         if len(parts) == 1 and parts[0] in STATE_FILES:
             return parts[0]
-        is_table = len(parts) == 2 and parts[0] == FOLDER and parts[1] in TABLES  # noqa: PLR2004
+        is_table = len(parts) == 2 and parts[0] == FOLDER and parts[1] in TABLES
         return parts[1] if is_table else None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 
 import psycopg2
 import sqlalchemy as sa
@@ -193,7 +193,7 @@ class Filling:
         """Set schema, packet and time to those of the state files, as MusicBrainz's import does."""
         control = f"{NEW}.replication_control"
         state = self._state
-        values = {
+        values: dict[str, Any] = {
             "current_schema_sequence": state.schema_sequence,
             "current_replication_sequence": state.replication_sequence,
             "last_replication_date": state.timestamp,

@@ -32,17 +32,22 @@ class Entry:
 
 
 class DumpSource(Protocol):
-    """A dump on a disk.
+    """A dump on a disk."""
 
-    Attributes:
-        path: what the user gave.
-        needs_state: whether a dump without state files is refused.
-        repair: what to do if the dump is damaged.
-    """
+    @property
+    def path(self) -> Path:
+        """What the user gave."""
+        ...
 
-    path: Path
-    needs_state: bool
-    repair: str
+    @property
+    def needs_state(self) -> bool:
+        """Whether a dump without state files is refused."""
+        ...
+
+    @property
+    def repair(self) -> str:
+        """What to do if the dump is damaged."""
+        ...
 
     @property
     def size(self) -> int:

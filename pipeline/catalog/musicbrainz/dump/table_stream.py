@@ -97,11 +97,11 @@ class TableStream:
 
 
 def require_columns(table: str, line: bytes, where: str) -> None:
-    """Compare the number of columns of a line with that of its table.
+    r"""Compare the number of columns of a line with that of its table.
 
     Args:
         table: the name of the table.
-        line: a line in the text format of COPY. A tab within a value is written as ``\\t``.
+        line: a line in the text format of COPY. A tab within a value is written as ``\t``.
         where: the file, for the error.
 
     Raises:
