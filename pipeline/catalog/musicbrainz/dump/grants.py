@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from pipeline.catalog.musicbrainz.dump.schemas import NEW, run_all
+from pipeline.catalog.musicbrainz.dump.schemas import NEW, run_found
 from pipeline.catalog.musicbrainz.tables import SCHEMA
 
 _BECOME_OWNER: Final = sa.text(
@@ -26,11 +26,11 @@ _OWNERS: Final = sa.text(
     """
 )
 
-# The rights of tables, views and columns: first all that the new ones have are revoked.
+# The rights of tables, views and columns that differ.
 _RIGHTS: Final = sa.text(
     """
     WITH rights AS (
-        SELECT relnamespace AS schema, relname, '' AS columns,
+        SELECT relnamespace, relname, '' AS columns,
                (aclexplode(coalesce(relacl, acldefault('r', relowner)))).*
           FROM pg_class
          WHERE relnamespace IN (to_regnamespace(:used), to_regnamespace(:new))
@@ -40,49 +40,57 @@ _RIGHTS: Final = sa.text(
           FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
          WHERE relnamespace = to_regnamespace(:used) AND relkind IN ('r', 'v')
     ), named AS (
-        SELECT *, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS role
+        SELECT relnamespace = to_regnamespace(:used) AS is_used, relname, columns,
+               privilege_type AS privilege, is_grantable,
+               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS role
           FROM rights
+    ), used AS (
+        SELECT relname, columns, privilege, is_grantable, role FROM named WHERE is_used
+    ), made AS (
+        SELECT relname, columns, privilege, is_grantable, role FROM named WHERE NOT is_used
     )
     SELECT statement FROM (
-        SELECT DISTINCT 1, relname, format('REVOKE ALL ON %I.%I FROM %s', :new, relname, role)
-          FROM named WHERE schema = to_regnamespace(:new)
+        SELECT 1, format('REVOKE %s ON %I.%I FROM %s', privilege, :new, relname, role)
+          FROM (TABLE made EXCEPT TABLE used) AS surplus
         UNION ALL
-        SELECT 2, relname,
-               format('GRANT %s%s ON %I.%I TO %s', privilege_type, columns, :new, relname, role)
-               || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-          FROM named WHERE schema = to_regnamespace(:used)
-    ) AS each (step, relname, statement)
-    ORDER BY step, relname, statement
+        SELECT 2, format('GRANT %s%s ON %I.%I TO %s', privilege, columns, :new, relname, role)
+                  || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+          FROM (TABLE used EXCEPT TABLE made) AS missing
+    ) AS each (step, statement)
+    ORDER BY step, statement
     """
 )
 
-# The rights of the schema, the rights of objects that are made in it later, and its comment.
+# The rights of the schema that differ, those of objects that are made in it later, its comment.
 _SCHEMA: Final = sa.text(
     """
-    WITH rights AS (
-        SELECT nspname, (aclexplode(coalesce(nspacl, acldefault('n', nspowner)))).*
-          FROM pg_namespace WHERE nspname IN (:used, :new)
-    ), named AS (
-        SELECT *, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS role
-          FROM rights
+    WITH named AS (
+        SELECT nspname = :used AS is_used, privilege_type AS privilege, is_grantable,
+               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS role
+          FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner)))
+         WHERE nspname IN (:used, :new)
+    ), used AS (
+        SELECT privilege, is_grantable, role FROM named WHERE is_used
+    ), made AS (
+        SELECT privilege, is_grantable, role FROM named WHERE NOT is_used
     ), later AS (
-        SELECT defaclrole::regrole::text AS maker,
+        SELECT defaclrole::regrole::text AS maker, privilege_type AS privilege, is_grantable,
                CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
                                   WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES' END AS kind,
-               (aclexplode(defaclacl)).*
-          FROM pg_default_acl WHERE defaclnamespace = to_regnamespace(:used)
+               CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS role
+          FROM pg_default_acl, aclexplode(defaclacl)
+         WHERE defaclnamespace = to_regnamespace(:used)
     )
     SELECT statement FROM (
-        SELECT DISTINCT 1, format('REVOKE ALL ON SCHEMA %I FROM %s', nspname, role)
-          FROM named WHERE nspname = :new
+        SELECT 1, format('REVOKE %s ON SCHEMA %I FROM %s', privilege, :new, role)
+          FROM (TABLE made EXCEPT TABLE used) AS surplus
         UNION ALL
-        SELECT 2, format('GRANT %s ON SCHEMA %I TO %s', privilege_type, :new, role)
+        SELECT 2, format('GRANT %s ON SCHEMA %I TO %s', privilege, :new, role)
                   || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-          FROM named WHERE nspname = :used
+          FROM (TABLE used EXCEPT TABLE made) AS missing
         UNION ALL
         SELECT 3, format('ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA %I GRANT %s ON %s TO %s',
-                         maker, :new, privilege_type, kind,
-                         CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+                         maker, :new, privilege, kind, role)
                   || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
           FROM later
         UNION ALL
@@ -101,10 +109,10 @@ def become_owner(connection: sa.Connection) -> None:
     Raises:
         sqlalchemy.exc.ProgrammingError: the user is not a member of that role.
     """
-    run_all(connection, _BECOME_OWNER, schema=SCHEMA)
+    run_found(connection, _BECOME_OWNER, schema=SCHEMA)
 
 
 def copy_rights(connection: sa.Connection) -> None:
     """Copy owners and rights of tables, views and columns, and those of the schema."""
     for statements in (_OWNERS, _RIGHTS, _SCHEMA):
-        run_all(connection, statements, used=SCHEMA, new=NEW)
+        run_found(connection, statements, used=SCHEMA, new=NEW)

@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from pipeline.catalog.musicbrainz.dump.schemas import NEW, look_in, run
+from pipeline.catalog.musicbrainz.dump.schemas import NEW, look_in, run, run_together
 from pipeline.catalog.musicbrainz.tables import SCHEMA
 
 # Statements for keys, other indexes, options and comments, with names that have no schema. The
@@ -87,17 +87,17 @@ def create_keys(connection: sa.Connection, name: str) -> None:
     Raises:
         sqlalchemy.exc.IntegrityError: rows have the same key.
     """
-    look_in(connection, SCHEMA)
-    found = connection.execute(_DEFINITIONS, {"name": f"{SCHEMA}.{name}"}).scalars().all()
-    look_in(connection, NEW)
-    for statement in found:
-        run(connection, statement)
+    _repeat(connection, _DEFINITIONS, name=f"{SCHEMA}.{name}")
 
 
 def create_views(connection: sa.Connection) -> None:
     """Create the views of the schema in use in the new one."""
+    _repeat(connection, _VIEWS, schema=SCHEMA)
+
+
+def _repeat(connection: sa.Connection, definitions: sa.TextClause, **values: str) -> None:
+    """Run statements that describe objects in use, for the new schema."""
     look_in(connection, SCHEMA)
-    found = connection.execute(_VIEWS, {"schema": SCHEMA}).scalars().all()
+    found = connection.execute(definitions, values).scalars().all()
     look_in(connection, NEW)
-    for statement in found:
-        run(connection, statement)
+    run_together(connection, found)

@@ -1,5 +1,6 @@
 """The schemas in which a load keeps tables, and statements about them."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -21,10 +22,15 @@ def run(connection: sa.Connection, statement: str) -> sa.CursorResult[Any]:
     return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
-def run_all(connection: sa.Connection, query: sa.TextClause, **values: Any) -> None:  # noqa: ANN401 - any SQL value
+def run_found(connection: sa.Connection, query: sa.TextClause, **values: Any) -> None:  # noqa: ANN401 - any SQL value
     """Run the statements that a query returns, in its order."""
-    for statement in connection.execute(query, values).scalars().all():
-        run(connection, statement)
+    run_together(connection, connection.execute(query, values).scalars().all())
+
+
+def run_together(connection: sa.Connection, statements: Sequence[str]) -> None:
+    """Run statements in one round trip."""
+    if statements:
+        run(connection, "; ".join(statements))
 
 
 def look_in(connection: sa.Connection, schema: str) -> None:

@@ -1,6 +1,6 @@
 """Archives that were made to do harm."""
 
-import bz2
+import gzip
 import resource
 import tarfile
 from collections.abc import Callable
@@ -75,21 +75,19 @@ def header(name: str, kind: bytes, size: int) -> bytes:
 
 def zeros(path: Path, start: bytes, count: int) -> Path:
     """Write an archive of `start`, then `count` MiB of zeros."""
-    packer = bz2.BZ2Compressor(1)
-    with path.open("wb") as out:
-        out.write(packer.compress(start))
+    with gzip.open(path, "wb", 1) as out:
+        out.write(start)
         for _ in range(count):
-            out.write(packer.compress(bytes(MIB)))
-        out.write(packer.flush())
+            out.write(bytes(MIB))
     return path
 
 
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        (header("x", tarfile.XHDTYPE, 200 * MIB), "has a header of over"),
-        (header("x", tarfile.GNUTYPE_LONGNAME, 200 * MIB), "has a header of over"),
-        (header("mbdump/isrc", tarfile.REGTYPE, 200 * MIB), "has a line of over"),
+        (header("x", tarfile.XHDTYPE, 100 * MIB), "has a header of over"),
+        (header("x", tarfile.GNUTYPE_LONGNAME, 100 * MIB), "has a header of over"),
+        (header("mbdump/isrc", tarfile.REGTYPE, 100 * MIB), "has a line of over"),
         (header("mbdump/isrc", tarfile.REGTYPE, 1 << 50), "has a line of over"),
         (header("other", tarfile.REGTYPE, 1 << 50), "unexpected end of data"),
         (b"", "has a header of over|is cut"),
@@ -98,12 +96,12 @@ def zeros(path: Path, start: bytes, count: int) -> Path:
 def test_memory_is_bounded(
     engine: sa.Engine, tmp_path: Path, start: bytes, message: str
 ) -> None:
-    """The archive has 200 MiB of zeros in a few hundred bytes."""
-    path = zeros(tmp_path / "x.tar.bz2", start, 200)
+    """The archive has 100 MiB of zeros in a few hundred kilobytes."""
+    path = zeros(tmp_path / "x.tar.gz", start, 100)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(DumpError, match=message):
         load(engine, path)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # KiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 * 1024  # KiB
     assert is_unchanged(engine)
 
 
