@@ -1,8 +1,8 @@
 """Archives that were made to do harm."""
 
 import gzip
-import resource
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,23 +85,24 @@ def zeros(path: Path, start: bytes, count: int) -> Path:
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        (header("x", tarfile.XHDTYPE, 100 * MIB), "has a header of over"),
-        (header("x", tarfile.GNUTYPE_LONGNAME, 100 * MIB), "has a header of over"),
-        (header("mbdump/isrc", tarfile.REGTYPE, 100 * MIB), "has a line of over"),
+        (header("x", tarfile.XHDTYPE, 60 * MIB), "has a header of over"),
+        (header("x", tarfile.GNUTYPE_LONGNAME, 60 * MIB), "has a header of over"),
+        (header("mbdump/isrc", tarfile.REGTYPE, 60 * MIB), "has a line of over"),
         (header("mbdump/isrc", tarfile.REGTYPE, 1 << 50), "has a line of over"),
         (header("other", tarfile.REGTYPE, 1 << 50), "unexpected end of data"),
         (b"", "has a header of over|is cut"),
     ],
 )
-def test_memory_is_bounded(
-    engine: sa.Engine, tmp_path: Path, start: bytes, message: str
-) -> None:
-    """The archive has 100 MiB of zeros in a few hundred kilobytes."""
-    path = zeros(tmp_path / "x.tar.gz", start, 100)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(DumpError, match=message):
-        load(engine, path)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 * 1024  # KiB
+def test_memory_is_bounded(engine: sa.Engine, tmp_path: Path, start: bytes, message: str) -> None:
+    """The archive has 60 MiB of zeros in a few hundred kilobytes."""
+    path = zeros(tmp_path / "x.tar.gz", start, 60)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DumpError, match=message):
+            load(engine, path)
+        assert tracemalloc.get_traced_memory()[1] < 24 * MIB
+    finally:
+        tracemalloc.stop()
     assert is_unchanged(engine)
 
 
@@ -125,6 +126,6 @@ def test_what_is_no_archive_changes_nothing(
 ) -> None:
     path = tmp_path / "x"
     make(path)
-    with pytest.raises(DumpError, match="cut|damaged"):
+    with pytest.raises(DumpError, match=r"cut|damaged"):
         load(engine, path)
     assert is_unchanged(engine)

@@ -104,7 +104,7 @@ def test_an_invalid_dump_changes_nothing(
     assert is_unchanged(engine)
 
 
-@pytest.mark.parametrize("mode", ["w:", "w:bz2", "w:xz", "w:gz"])
+@pytest.mark.parametrize("mode", ["w:", "w:bz2", "w:xz"])
 def test_a_cut_archive_changes_nothing(engine: sa.Engine, tmp_path: Path, mode: str) -> None:
     whole = write_archive(tmp_path / "whole", mode=mode).read_bytes()
     cut = tmp_path / "cut"
@@ -143,7 +143,7 @@ def test_a_damaged_archive_changes_nothing(engine: sa.Engine, archive: Path) -> 
 
 
 def test_a_damaged_header_changes_nothing(engine: sa.Engine, tmp_path: Path) -> None:
-    """tarfile takes it for the end of the archive."""
+    """The module tarfile takes it for the end of the archive."""
     ordered = members()
     ordered.append(ordered.pop([info.name for info, _ in ordered].index("mbdump/isrc")))
     path = write_archive(tmp_path / "x.tar", ordered, "w:")

@@ -49,7 +49,8 @@ DEFINITIONS = (
               CASE relkind WHEN 'v' THEN pg_get_viewdef(oid) END
          FROM pg_class WHERE relnamespace = 'musicbrainz'::regnamespace""",
     """SELECT relname, (aclexplode(coalesce(relacl, acldefault('r', relowner)))).*
-         FROM pg_class WHERE relnamespace = 'musicbrainz'::regnamespace AND relkind IN ('r', 'v')""",
+         FROM pg_class WHERE relnamespace = 'musicbrainz'::regnamespace
+          AND relkind IN ('r', 'v')""",
     """SELECT nspowner::regrole::text, obj_description(oid, 'pg_namespace'),
               (aclexplode(coalesce(nspacl, acldefault('n', nspowner)))).*
          FROM pg_namespace WHERE nspname = 'musicbrainz'""",
@@ -72,6 +73,7 @@ OF_AN_OPERATOR = """
     GRANT UPDATE (name) ON musicbrainz.recording TO PUBLIC;
     ALTER DEFAULT PRIVILEGES IN SCHEMA musicbrainz GRANT SELECT ON TABLES TO pg_monitor;
 """
+
 
 def run(engine: sa.Engine, text: str) -> None:
     with engine.begin() as connection:
@@ -150,7 +152,7 @@ def test_a_load_that_would_lose_something_is_refused(
 def test_a_mirror_is_refused(engine: sa.Engine, archive: Path) -> None:
     run(engine, "ALTER TABLE alembic_version_musicbrainz RENAME TO hidden")
     try:
-        with pytest.raises(DumpError, match="is a mirror of MusicBrainz, .*musicbrainz connect"):
+        with pytest.raises(DumpError, match=r"is a mirror of MusicBrainz, .*musicbrainz connect"):
             load(engine, archive)
         assert is_unchanged(engine)
     finally:
@@ -247,9 +249,7 @@ def load_after_a_kill(engine: sa.Engine, path: Path) -> Loaded:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_killed_load_goes_on(
-    engine: sa.Engine, archive: Path, dump: Path, packed: bool
-) -> None:
+def test_a_killed_load_goes_on(engine: sa.Engine, archive: Path, dump: Path, packed: bool) -> None:
     path = archive if packed else dump
     load(engine, path)
     expected = content(engine)
