@@ -12,10 +12,10 @@ from cli.stack import data_directory
 from cli.stack.selection import settings_for_command
 from pipeline.catalog.musicbrainz.dump.dump_format import OPTIONAL
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
+from pipeline.catalog.musicbrainz.dump.files.open_dump import open_dump
+from pipeline.catalog.musicbrainz.dump.files.source import DumpSource
 from pipeline.catalog.musicbrainz.dump.load import Loaded, load_dump
-from pipeline.catalog.musicbrainz.dump.open_dump import open_dump
 from pipeline.catalog.musicbrainz.dump.schemas import OLD
-from pipeline.catalog.musicbrainz.dump.source import DumpSource
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tasks.redis_state import catalogue_generation

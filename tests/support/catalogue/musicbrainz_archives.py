@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from cli.sample.recordings import MUSICBRAINZ
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.dump.dump_format import SCHEMA_SEQUENCE, TABLES
+from pipeline.catalog.musicbrainz.dump.files.open_dump import open_dump
 from pipeline.catalog.musicbrainz.dump.load import Loaded, load_dump
-from pipeline.catalog.musicbrainz.dump.open_dump import open_dump
 from pipeline.catalog.musicbrainz.dump.schemas import NEW, OLD
 
 STATES: Final = {

@@ -10,8 +10,8 @@ from cli.sample import demo_lookup, write_demo_lookup
 from cli.sample.build import is_sample, sample_recording
 from cli.sample.musicbrainz_dump import copy_text, sample_rows
 from cli.sample.recordings import MUSICBRAINZ, PATH, demo_recording, sample_recordings
-from pipeline.catalog.musicbrainz.dump.directory import open_directory
 from pipeline.catalog.musicbrainz.dump.dump_format import TABLES
+from pipeline.catalog.musicbrainz.dump.files.directory import open_directory
 from pipeline.catalog.musicbrainz.tables import METADATA
 from pipeline.fingerprint.codec import decode
 from pipeline.fingerprint.compare import compare2

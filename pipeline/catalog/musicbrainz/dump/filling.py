@@ -15,11 +15,11 @@ from pipeline.catalog.musicbrainz.dump.dump_format import (
     TABLES,
 )
 from pipeline.catalog.musicbrainz.dump.errors import DumpError, OtherDumpError
+from pipeline.catalog.musicbrainz.dump.files.source import DumpSource, Entry
+from pipeline.catalog.musicbrainz.dump.files.state import LONGEST, DumpState, require_schema
+from pipeline.catalog.musicbrainz.dump.files.table_stream import PIECE, Content, TableStream
 from pipeline.catalog.musicbrainz.dump.new_tables import create_keys, create_table
 from pipeline.catalog.musicbrainz.dump.schemas import NEW, PROGRESS, run
-from pipeline.catalog.musicbrainz.dump.source import DumpSource, Entry
-from pipeline.catalog.musicbrainz.dump.state import LONGEST, DumpState, require_schema
-from pipeline.catalog.musicbrainz.dump.table_stream import PIECE, Content, TableStream
 from pipeline.catalog.musicbrainz.tables import METADATA, SCHEMA
 
 Progress = Callable[[str, int], None]

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from pipeline.catalog.advisory_locks import try_lock_musicbrainz
 from pipeline.catalog.musicbrainz.dump.errors import DumpError, OtherDumpError
+from pipeline.catalog.musicbrainz.dump.files.source import DumpSource
 from pipeline.catalog.musicbrainz.dump.filling import Filling, Progress
 from pipeline.catalog.musicbrainz.dump.grants import become_owner
 from pipeline.catalog.musicbrainz.dump.schemas import NEW, OLD, run
-from pipeline.catalog.musicbrainz.dump.source import DumpSource
 from pipeline.catalog.musicbrainz.dump.switch import drop_schema, require_copy, switch
 
 LOCK_TIMEOUT: Final = 10.0

@@ -13,8 +13,8 @@ from cli.stack.data_directory import CONFIG_VARIABLE
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.dump.dump_format import SCHEMA_SEQUENCE
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
+from pipeline.catalog.musicbrainz.dump.files.open_dump import open_dump
 from pipeline.catalog.musicbrainz.dump.load import load_dump
-from pipeline.catalog.musicbrainz.dump.open_dump import open_dump
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.musicbrainz_archives import (
     STATES,

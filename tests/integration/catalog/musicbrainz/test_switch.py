@@ -20,8 +20,8 @@ from pipeline.catalog.musicbrainz import metadata
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.dump import switch
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
+from pipeline.catalog.musicbrainz.dump.files.open_dump import open_dump
 from pipeline.catalog.musicbrainz.dump.load import Loaded, load_dump
-from pipeline.catalog.musicbrainz.dump.open_dump import open_dump
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.musicbrainz_archives import (

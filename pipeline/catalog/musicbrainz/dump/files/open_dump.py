@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pipeline.catalog.musicbrainz.dump.archive import DumpArchive
-from pipeline.catalog.musicbrainz.dump.directory import open_directory
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
-from pipeline.catalog.musicbrainz.dump.source import DumpSource
+from pipeline.catalog.musicbrainz.dump.files.archive import DumpArchive
+from pipeline.catalog.musicbrainz.dump.files.directory import open_directory
+from pipeline.catalog.musicbrainz.dump.files.source import DumpSource
 
 
 def open_dump(path: Path) -> DumpSource:

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from pipeline.catalog.musicbrainz.dump.dump_format import FOLDER, STATE_FILES, TABLES
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
-from pipeline.catalog.musicbrainz.dump.source import CountedFile, Entry, Readable
+from pipeline.catalog.musicbrainz.dump.files.source import CountedFile, Entry, Readable
 
 DOWNLOAD: Final = "download it again, and compare it with the file SHA256SUMS beside it"
 

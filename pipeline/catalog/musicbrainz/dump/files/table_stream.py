@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
-from pipeline.catalog.musicbrainz.dump.source import Entry
+from pipeline.catalog.musicbrainz.dump.files.source import Entry
 from pipeline.catalog.musicbrainz.tables import METADATA, SCHEMA
 
 PIECE: Final = 1 << 20

@@ -8,8 +8,8 @@ from typing import Final
 
 from pipeline.catalog.musicbrainz.dump.dump_format import FOLDER, OPTIONAL, STATE_FILES, TABLES
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
-from pipeline.catalog.musicbrainz.dump.source import CountedFile, Entry
-from pipeline.catalog.musicbrainz.dump.table_stream import require_columns
+from pipeline.catalog.musicbrainz.dump.files.source import CountedFile, Entry
+from pipeline.catalog.musicbrainz.dump.files.table_stream import require_columns
 
 UNPACK: Final = "unpack the archive of the dump again, and check that the disk has enough space"
 
