@@ -23,6 +23,7 @@ from pipeline.catalog.schema_version import SchemaVersion
 from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.imports import Importer
+from tests.support.catalogue.musicbrainz_archives import load, write_archive
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.processes.servers import make_postgres, temporary_folder
 
@@ -177,6 +178,27 @@ def test_the_service_cannot_change_musicbrainz(service: Databases) -> None:
         pytest.raises(sa.exc.ProgrammingError, match="permission denied"),
     ):
         connection.execute(statement)
+
+
+@pytest.mark.parametrize("role", [OWNER, SUPERUSER])
+def test_a_loaded_dump_has_the_owner_and_the_rights_of_the_old_tables(
+    migrated: Server, service: Databases, role: str, tmp_path: Path
+) -> None:
+    databases = Databases(migrated.settings(role), component="tests")
+    try:
+        load(databases.engine("musicbrainz"), write_archive(tmp_path / "mbdump.tar.bz2"))
+    finally:
+        databases.dispose()
+    owners = sa.text(
+        "SELECT DISTINCT relowner::regrole::text FROM pg_class"
+        " WHERE relnamespace = 'musicbrainz'::regnamespace"
+        " UNION SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = 'musicbrainz'"
+    )
+    with service.engine("musicbrainz").connect() as connection:
+        assert connection.scalars(owners).all() == [OWNER]
+        assert connection.scalar(sa.text("SELECT count(*) FROM musicbrainz.recording")) == 60
+    test_the_service_has_rights_to_all_rows(service, "musicbrainz")
+    test_the_service_cannot_change_musicbrainz(service)
 
 
 def test_the_service_can_use_the_tables_of_later_migrations(
