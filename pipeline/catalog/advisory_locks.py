@@ -25,6 +25,9 @@ _OUTBOX_LOCK: Final = 7723016524936704012
 _ANNOUNCER_LOCK: Final = 7723016524936704013
 _NATS_RECEIPTS_LOCK: Final = 7723016524936704014
 
+_MUSICBRAINZ_LOCK: Final = 7723016524936704017
+"""The lock of a process that loads or follows MusicBrainz, in the database ``musicbrainz``."""
+
 INDEX_LOCK: Final = 1768842360
 """First half of the key of an index's lock. The second half is the CRC-32 of the index's name."""
 
@@ -99,6 +102,18 @@ def try_lock_announcer(connection: sa.Connection, longest_idle: float) -> bool:
     milliseconds = max(1, round(longest_idle * 1000))  # PostgreSQL takes 0 for no limit
     connection.execute(sa.text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_ANNOUNCER_LOCK))))
+
+
+def try_lock_musicbrainz_until_commit(connection: sa.Connection) -> bool:
+    """Keep other processes from loading or following MusicBrainz until this transaction ends.
+
+    Args:
+        connection: a connection to the database ``musicbrainz``, in a transaction.
+
+    Returns:
+        Whether the lock is taken; False if another process has it.
+    """
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_MUSICBRAINZ_LOCK))))
 
 
 def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:

@@ -7,6 +7,7 @@ import sqlalchemy.exc
 from tqdm import tqdm
 
 from cli.argument_checks import CheckedGroup
+from cli.commands.musicbrainz.follow import follow
 from cli.error_messages import explain_database
 from cli.errors import StackError
 from cli.stack import data_directory
@@ -20,6 +21,9 @@ from tasks.redis_state import catalogue_generation
 @click.group(cls=CheckedGroup)
 def musicbrainz() -> None:
     """Manage the copy of MusicBrainz, the source of metadata."""
+
+
+musicbrainz.add_command(follow)
 
 
 @musicbrainz.command()
