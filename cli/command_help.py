@@ -99,7 +99,10 @@ SUBCOMMAND_HELP: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "check": "Read the whole store and print every damaged file.",
             "stats": "Print the size of the fingerprint store as JSON.",
         },
-        "musicbrainz": {"load": "Replace the copy with the unpacked dump in DIRECTORY."},
+        "musicbrainz": {
+            "follow": "Apply the replication packets in SOURCE to the copy, in order.",
+            "load": "Replace the copy with the unpacked dump in DIRECTORY.",
+        },
         "bench": {
             "lookup": "Measure lookups: rate, latency, batches, and cost by part of the stack.",
             "overload": "Measure lookups above the highest rate: right answers, refusals, latency, recovery.",

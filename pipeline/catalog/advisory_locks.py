@@ -24,9 +24,7 @@ _BOT_ACCOUNT_LOCK: Final = 7723016524936704011
 _OUTBOX_LOCK: Final = 7723016524936704012
 _ANNOUNCER_LOCK: Final = 7723016524936704013
 _NATS_RECEIPTS_LOCK: Final = 7723016524936704014
-
 _MUSICBRAINZ_LOCK: Final = 7723016524936704017
-"""The lock of a process that loads or follows MusicBrainz, in the database ``musicbrainz``."""
 
 INDEX_LOCK: Final = 1768842360
 """First half of the key of an index's lock. The second half is the CRC-32 of the index's name."""
@@ -105,7 +103,9 @@ def try_lock_announcer(connection: sa.Connection, longest_idle: float) -> bool:
 
 
 def try_lock_musicbrainz_until_commit(connection: sa.Connection) -> bool:
-    """Keep other processes from loading or following MusicBrainz until this transaction ends.
+    """Become the only process that changes the copy of MusicBrainz, until this transaction ends.
+
+    The load of a dump takes the same lock.
 
     Args:
         connection: a connection to the database ``musicbrainz``, in a transaction.

@@ -39,6 +39,12 @@ _TOO_SLOW: Final = (
     "database musicbrainz, and run `acoustid musicbrainz follow --once`, which has no limit"
 )
 
+_READS_ONLY: Final = (
+    "the user of [database_musicbrainz] may only read the copy: run `acoustid musicbrainz follow` "
+    "as the owner of its tables"
+)
+_NO_RIGHT: Final = "42501"  # SQLSTATE insufficient_privilege
+
 
 @app.task(name=task_names.FOLLOW_MUSICBRAINZ, base=StageTask)
 def follow_musicbrainz(*, continues: bool = False) -> int:
@@ -73,7 +79,7 @@ def follow_once(resources: WorkerResources) -> int:
         problem = str(error)
     except (SoftTimeLimitExceeded, psycopg2.Error, *DATABASE_UNUSABLE) as error:
         logger.warning("a packet of MusicBrainz could not be applied", error=error)
-        problem = _TOO_SLOW
+        problem = _reason(error)
     except OSError as error:
         problem = f"a packet cannot be read or stored: {error.strerror or type(error).__name__}"
     if problem:
@@ -100,6 +106,14 @@ def _apply(resources: WorkerResources, deadline: float) -> Iterator[int]:
                 rows=packet.changed,
             )
             yield number
+
+
+def _reason(error: Exception) -> str:
+    """Return the text for an error of PostgreSQL or of a time limit."""
+    original = getattr(error, "orig", error)
+    if getattr(original, "pgcode", None) == _NO_RIGHT:
+        return _READS_ONLY
+    return _TOO_SLOW
 
 
 def _go_on(resources: WorkerResources) -> None:

@@ -7,8 +7,6 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-import pytest
-
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.catalog.musicbrainz.replication.follow import follow
 from pipeline.catalog.musicbrainz.replication.sources import DirectorySource
@@ -54,7 +52,7 @@ def check(copy: Copy, rows: int) -> int:
 
 def test_killed_at_each_statement(settings: Settings, databases: Databases, tmp_path: Path) -> None:
     """Each time a new process goes on where the last one was killed."""
-    write_packets(tmp_path, number=6, rows=3)
+    write_packets(tmp_path, number=4, rows=3)
     copy = followed_copy(databases)
     seen = set()
     for number in count(1, 2):
@@ -63,20 +61,17 @@ def test_killed_at_each_statement(settings: Settings, databases: Databases, tmp_
         if status == 0:
             break
         assert status == DIED
-    assert seen == set(range(7))
-    assert number > 60
+    assert seen == set(range(5))
+    assert number > 40  # each statement of the first packet, before and after
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_killed_at_any_time(
-    settings: Settings, databases: Databases, tmp_path: Path, seed: int
-) -> None:
+def test_killed_at_any_time(settings: Settings, databases: Databases, tmp_path: Path) -> None:
     """Also while PostgreSQL reads the lines of a packet."""
-    write_packets(tmp_path, number=3, rows=1500)
+    write_packets(tmp_path, number=3, rows=700)
     copy = followed_copy(databases)
-    random = Random(seed)
+    random = Random(1)
     kills = 0
-    while check(copy, 1500) < 3:
+    while check(copy, 700) < 3:
         child = os.fork()
         if child == 0:
             try:

@@ -1,8 +1,8 @@
 """``acoustid musicbrainz follow``: applies MusicBrainz's replication packets."""
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 
 import click
 import sqlalchemy as sa
@@ -58,7 +58,7 @@ def follow(source: str | None, data_dir: Path, *, once: bool) -> None:
                 click.echo(f"{datetime.now(UTC):%F %T} {explain(error)}", err=True)
             if once:
                 return
-            time.sleep(settings.musicbrainz.replication_interval)
+            sleep(settings.musicbrainz.replication_interval)
     finally:
         databases.dispose()
 

@@ -18,11 +18,13 @@ from pipeline.runtime.statsd_metrics import Metrics
 from pipeline.settings.sections import MusicbrainzSettings, Settings
 from tasks.periodic import musicbrainz_following as task
 from tasks.periodic.schedule import SCHEDULE, schedule_of
+from tasks.queues import SUBMISSION
 from tasks.redis_state import catalogue_generation, musicbrainz_following
 from tasks.worker_resources import WorkerResources
 from tests.support.fixtures import Script
 from tests.support.musicbrainz.copies import Copy, a_recording, followed_copy
 from tests.support.musicbrainz.packets import FIRST, Change, Packet
+from tests.support.processes.workers import point_celery_at, write_config
 
 NEXT = FIRST + 1
 
@@ -77,20 +79,18 @@ def test_a_run_applies_all_packets(resources: WorkerResources, copy: Copy, tmp_p
 def test_a_run_ends_in_time_and_publishes_the_next_one_once(
     resources: WorkerResources, copy: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[dict[str, object]] = []
+    settings = resources.settings
+    point_celery_at(write_config(settings, tmp_path / "acoustid.conf"), settings)
     monkeypatch.setattr(task, "LAST_START", 0.0001)
-    monkeypatch.setattr(
-        task.follow_musicbrainz, "apply_async", lambda **options: sent.append(options)
-    )
     write_packets(tmp_path, 1)
     assert task.follow_once(resources) <= 1
     assert task.follow_once(resources) <= 1
-    assert sent == [{"kwargs": {"continues": True}, "expires": 3600.0}]
+    assert resources.redis.llen(SUBMISSION) == 1
     musicbrainz_following.next_run_began(resources.redis)
     monkeypatch.setattr(task, "LAST_START", 5.0)
     task.follow_once(resources)
     assert copy.sequence == NEXT
-    assert len(sent) == 1
+    assert resources.redis.llen(SUBMISSION) == 1
 
 
 def test_the_reason_for_a_stop_is_stored_and_deleted(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -69,7 +68,8 @@ def followed_copy(databases: Databases, recordings: int = 3) -> Copy:
     """Return a copy with recordings from 1 on and one redirect, which a packet may follow."""
     copy = Copy(databases)
     with copy.engine.begin() as connection:
-        connection.execute(sa.text(f"TRUNCATE {', '.join(mb.METADATA.tables)}"))
+        for table in mb.METADATA.sorted_tables:  # of few rows, so this is faster than TRUNCATE
+            connection.execute(sa.delete(table))
     control = {
         "id": 1,
         "current_schema_sequence": SCHEMA,
@@ -88,8 +88,3 @@ def row_for_packet(row: Mapping[str, Any]) -> dict[str, Any]:
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in row.items()
     }
-
-
-def no_file(path: Path) -> bool:
-    """Return whether a folder has no file."""
-    return not any(path.iterdir())

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 import structlog
 
 from pipeline.catalog.advisory_locks import try_lock_musicbrainz_until_commit
-from pipeline.catalog.musicbrainz.load import OPTIONAL
 from pipeline.catalog.musicbrainz.replication.errors import CopyBusyError, ReplicationError
 from pipeline.catalog.musicbrainz.replication.packet import PacketHeader, read_packet
 from pipeline.catalog.musicbrainz.replication.position import (
@@ -34,7 +33,7 @@ class AppliedPacket:
         sequence: its number.
         replicated: the time up to which the copy now has the changes of MusicBrainz.
         counts: the changes by the name of the table.
-        left_out: numbers of changes of optional tables that the copy does not have.
+        left_out: numbers of changes by the name of the table, for tables without rows.
     """
 
     sequence: int
@@ -108,9 +107,9 @@ def _apply(connection: sa.Connection) -> tuple[dict[str, Counts], dict[str, int]
     connection.exec_driver_sql(f"ANALYZE {STAGED}")
     for name, number in connection.execute(_STAGED_TABLES).all():
         table = FOLLOWED[name]
-        # A part of a table would be worse than none: without all redirects, for example, merged
-        # MBIDs are taken for deleted ones.
-        if table.name in OPTIONAL and _is_empty(connection, table):
+        # The dump did not have an empty table. A part of a table would be worse than none: without
+        # all redirects, for example, merged MBIDs are taken for deleted ones.
+        if _is_empty(connection, table):
             left_out[table.name] = number
         else:
             counts[table.name] = TableChanges(connection, table).apply()

@@ -20,7 +20,12 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urljoin, urlsplit, u
 
 import urllib3
 from pydantic import SecretStr
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.exceptions import (
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
 
 from pipeline.catalog.musicbrainz.replication.errors import ReplicationError, SourceUnavailableError
 from pipeline.catalog.musicbrainz.replication.packet import packet_names
@@ -256,6 +261,8 @@ def _kind(error: Exception) -> str:
     """Return a text for an error of urllib3, whose own text may contain the token."""
     if isinstance(error, LocationParseError):
         return "the address is invalid"
+    if isinstance(error, NewConnectionError | NameResolutionError):
+        return "it cannot be reached"
     if isinstance(error, TimeoutError | urllib3.exceptions.TimeoutError):
         return "it does not reply in time"
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).removesuffix(" Error")

@@ -22,17 +22,11 @@ from pipeline.catalog.musicbrainz.replication.errors import (
 from pipeline.catalog.musicbrainz.replication.follow import follow
 from pipeline.catalog.musicbrainz.replication.sources import DirectorySource
 from pipeline.catalog.schema_version import version_table
-from pipeline.runtime.databases import Databases
-from tests.support.musicbrainz.copies import Copy, a_recording, followed_copy
+from tests.support.musicbrainz.copies import Copy, a_recording
 from tests.support.musicbrainz.packets import FIRST, SCHEMA, Change, Packet, archive
 
 NEXT = FIRST + 1
 ROW = Change("recording", new=a_recording(9))
-
-
-@pytest.fixture
-def copy(databases: Databases) -> Copy:
-    return followed_copy(databases)
 
 
 def run(copy: Copy, folder: Path) -> None:

@@ -12,8 +12,7 @@ from pipeline.catalog.musicbrainz.replication import web_source
 from pipeline.catalog.musicbrainz.replication.errors import ReplicationError, SourceUnavailableError
 from pipeline.catalog.musicbrainz.replication.follow import follow, open_source
 from pipeline.catalog.musicbrainz.replication.web_source import DownloadLimits
-from pipeline.runtime.databases import Databases
-from tests.support.musicbrainz.copies import Copy, a_recording, followed_copy
+from tests.support.musicbrainz.copies import Copy, a_recording
 from tests.support.musicbrainz.packet_server import (
     PacketServer,
     cut,
@@ -29,11 +28,6 @@ NEXT = FIRST + 1
 PATH = f"/api/replication-{NEXT}-v2.tar.bz2"
 TOKEN = "s3cr3t+/t0k3n"
 QUICK = DownloadLimits(connect=1, reply=0.5, total=1.5, attempts=3, pause=0.01)
-
-
-@pytest.fixture
-def copy(databases: Databases) -> Copy:
-    return followed_copy(databases)
 
 
 @pytest.fixture
@@ -177,7 +171,7 @@ def test_an_endless_reply(copy, server, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_no_server(copy, server) -> None:
     server.port = 1
-    with pytest.raises(SourceUnavailableError, match="cannot be downloaded: new connection"):
+    with pytest.raises(SourceUnavailableError, match="cannot be downloaded: it cannot be reached"):
         run(copy, server)
 
 

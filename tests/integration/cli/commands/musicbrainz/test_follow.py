@@ -117,7 +117,7 @@ def test_the_command_waits_for_new_packets(
         step()
         Packet(NEXT + 2).write(packets if packets.exists() else away)
 
-    monkeypatch.setattr("cli.commands.musicbrainz.follow.time.sleep", sleep)
+    monkeypatch.setattr("cli.commands.musicbrainz.follow.sleep", sleep)
     done = run(str(packets), replication_interval=60)
     assert waits == [60.0] * 3
     assert "cannot be read: No such file" in done.output
