@@ -13,7 +13,7 @@ from redis import RedisError
 from pipeline.catalog.musicbrainz.replication.errors import CopyBusyError, ReplicationError
 from pipeline.catalog.musicbrainz.replication.follow import follow, open_source
 from pipeline.catalog.musicbrainz.replication.position import read_position
-from pipeline.catalog.musicbrainz.replication.web_source import DownloadLimits
+from pipeline.catalog.musicbrainz.replication.sources import DownloadLimits
 from pipeline.runtime.databases import DATABASE_UNUSABLE, limit_statements
 from pipeline.runtime.links.deadline import ends_within
 from tasks import task_names

@@ -20,9 +20,10 @@ from pipeline.catalog.musicbrainz.replication.position import (
 from pipeline.catalog.musicbrainz.replication.staging import FOLLOWED, STAGED, Staging
 from pipeline.catalog.musicbrainz.replication.table_changes import Counts, TableChanges
 
+_BUSY: Final = "another process loads a dump of MusicBrainz, or applies a packet: wait for its end"
 _STAGED_TABLES: Final = sa.text(f"SELECT tablename, count(*) FROM {STAGED} GROUP BY tablename")  # noqa: S608 - the only inserted text is a constant
 
-logger = structlog.get_logger("acoustid.catalog.musicbrainz.replication")
+logger = structlog.get_logger("acoustid.catalog.musicbrainz.replication.apply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def apply_packet(engine: sa.Engine, path: Path, sequence: int) -> AppliedPacket 
     """
     with engine.begin() as connection:
         if not try_lock_musicbrainz_until_commit(connection):
-            raise CopyBusyError
+            raise CopyBusyError(_BUSY)
         position, last = followed_position(connection)
         if last >= sequence:
             return None

@@ -11,8 +11,3 @@ class SourceUnavailableError(ReplicationError):
 
 class CopyBusyError(ReplicationError):
     """Another process loads or follows MusicBrainz."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "another process loads a dump of MusicBrainz, or applies a packet: wait for its end"
-        )

@@ -10,8 +10,11 @@ from pydantic import SecretStr
 
 from pipeline.catalog.musicbrainz.replication.apply import AppliedPacket, apply_packet
 from pipeline.catalog.musicbrainz.replication.position import followed_position
-from pipeline.catalog.musicbrainz.replication.sources import DirectorySource, PacketSource
-from pipeline.catalog.musicbrainz.replication.web_source import DownloadLimits, WebSource
+from pipeline.catalog.musicbrainz.replication.sources import (
+    DirectorySource,
+    DownloadLimits,
+    PacketSource,
+)
 
 
 def open_source(
@@ -28,6 +31,11 @@ def open_source(
         ReplicationError: the token would be sent without TLS.
     """
     if text.startswith(("http://", "https://")):
+        # Only a worker that downloads packets loads the HTTP client.
+        from pipeline.catalog.musicbrainz.replication.web_source import (  # noqa: PLC0415
+            WebSource,
+        )
+
         return WebSource(text, token, limits)
     return DirectorySource(Path(text))
 

@@ -2,11 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.catalog.musicbrainz.replication.errors import ReplicationError, SourceUnavailableError
 from pipeline.catalog.musicbrainz.replication.packet import PACKET_NAME, packet_names
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """Time limits in seconds, and the number of attempts.
+
+    Attributes:
+        connect: for a connection.
+        reply: for each part of a reply.
+        total: for all attempts to download a packet together.
+        attempts: maximum number of attempts.
+        pause: time before the second attempt; each later pause is twice as long.
+    """
+
+    connect: float = 10.0
+    reply: float = 30.0
+    total: float = 600.0
+    attempts: int = 3
+    pause: float = 1.0
 
 
 class PacketSource(Protocol):

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -29,7 +28,7 @@ from urllib3.exceptions import (
 
 from pipeline.catalog.musicbrainz.replication.errors import ReplicationError, SourceUnavailableError
 from pipeline.catalog.musicbrainz.replication.packet import packet_names
-from pipeline.catalog.musicbrainz.replication.sources import gap
+from pipeline.catalog.musicbrainz.replication.sources import DownloadLimits, gap
 
 MAX_DOWNLOAD: Final = 1 << 30
 """Maximum bytes of a packet as it is sent. Packets of an hour have a few MB."""
@@ -42,25 +41,6 @@ _REFUSED: Final = frozenset({400, 401, 403})
 _PORTS: Final = {"http": 80, "https": 443}
 _PARAMETER: Final = "token"
 _LAST_PACKET: Final = re.compile(r"replication-(\d{1,9})(?:-v2)?(?:\.tar\.bz2)?")
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadLimits:
-    """Time limits in seconds, and the number of attempts.
-
-    Attributes:
-        connect: for a connection.
-        reply: for each part of a reply.
-        total: for all attempts to download a packet together.
-        attempts: maximum number of attempts.
-        pause: time before the second attempt; each later pause is twice as long.
-    """
-
-    connect: float = 10.0
-    reply: float = 30.0
-    total: float = 600.0
-    attempts: int = 3
-    pause: float = 1.0
 
 
 class WebSource:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from pipeline.catalog.musicbrainz.replication import web_source
 from pipeline.catalog.musicbrainz.replication.errors import ReplicationError, SourceUnavailableError
 from pipeline.catalog.musicbrainz.replication.follow import follow, open_source
-from pipeline.catalog.musicbrainz.replication.web_source import DownloadLimits
+from pipeline.catalog.musicbrainz.replication.sources import DownloadLimits
 from tests.support.musicbrainz.copies import Copy, a_recording
 from tests.support.musicbrainz.packet_server import (
     PacketServer,
