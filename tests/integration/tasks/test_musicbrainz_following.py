@@ -137,6 +137,25 @@ def test_a_database_that_is_too_slow_is_named(
     assert task.follow_once(resources) == 1
 
 
+def test_a_user_that_may_only_read_is_named(
+    resources: WorkerResources, copy: Copy, tmp_path: Path
+) -> None:
+    write_packets(tmp_path, 1)
+    rights = "INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA musicbrainz"
+    execute(copy, f"REVOKE {rights} FROM CURRENT_USER")
+    try:
+        assert task.follow_once(resources) == 0
+    finally:
+        execute(copy, f"GRANT {rights} TO CURRENT_USER")
+    problem = musicbrainz_following.read_problem(resources.redis)
+    assert "may only read the copy: run `acoustid musicbrainz follow`" in problem
+
+
+def execute(copy: Copy, statement: str) -> None:
+    with copy.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+
+
 def test_no_record_of_a_run_has_the_token(with_script: Script, copy: Copy) -> None:
     del copy
     section = MusicbrainzSettings(

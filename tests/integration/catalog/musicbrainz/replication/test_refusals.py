@@ -3,6 +3,8 @@
 import bz2
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,25 @@ def test_while_a_dump_is_loaded_no_packet_is_applied(copy: Copy, tmp_path: Path)
             run(copy, tmp_path)
     run(copy, tmp_path)
     assert copy.sequence == NEXT
+
+
+def test_several_processes_apply_each_packet_once(copy: Copy, tmp_path: Path) -> None:
+    """A second application would insert a row again, which is an error."""
+    for sequence in range(NEXT, NEXT + 6):
+        Packet(sequence, [Change("recording", new=a_recording(sequence))]).write(tmp_path)
+    applied: list[int] = []
+
+    def work() -> None:
+        while copy.sequence < NEXT + 5:
+            with suppress(CopyBusyError):
+                found = follow(copy.engine, DirectorySource(tmp_path))
+                applied.extend(each.sequence for each in found)
+
+    with ThreadPoolExecutor(3) as pool:
+        for future in [pool.submit(work) for _ in range(3)]:
+            future.result(60)
+    assert sorted(applied) == list(range(NEXT, NEXT + 6))
+    assert len(copy.rows(mb.recording)) == 3 + 6
 
 
 def test_a_packet_that_another_process_has_applied(copy: Copy, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Packets are downloaded from a server with a token."""
 
+import logging
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from pipeline.catalog.musicbrainz.replication import web_source
 from pipeline.catalog.musicbrainz.replication.errors import ReplicationError, SourceUnavailableError
 from pipeline.catalog.musicbrainz.replication.follow import follow, open_source
 from pipeline.catalog.musicbrainz.replication.sources import DownloadLimits
+from pipeline.runtime.logs import configure_logging
+from pipeline.settings.sections import LoggingSettings
 from tests.support.musicbrainz.copies import Copy, a_recording
 from tests.support.musicbrainz.packet_server import (
     PacketServer,
@@ -187,6 +190,26 @@ def test_downloads_are_deleted(
     with pytest.raises(ReplicationError, match=f"is packet {NEXT}"):
         run(copy, server)
     assert list(folder.iterdir()) == []
+
+
+def test_no_log_record_has_the_token(
+    copy, server, content, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At the level DEBUG, urllib3 logs the address of each request."""
+    server.files[PATH] = redirect("/api/last")
+    server.files["/api/last"] = content
+    root, urllib3_logger = logging.getLogger(), logging.getLogger("urllib3")
+    handlers, levels = root.handlers[:], (root.level, urllib3_logger.level)
+    try:
+        configure_logging(LoggingSettings(level="DEBUG"), component="tests")
+        assert run(copy, server) == [NEXT]
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        urllib3_logger.setLevel(levels[1])
+    shown = "".join(capfd.readouterr())
+    assert f"replication-{NEXT}-v2.tar.bz2" in shown
+    assert "s3cr3t" not in shown
 
 
 def test_a_token_is_not_sent_without_tls_to_another_host() -> None:
