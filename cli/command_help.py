@@ -100,8 +100,9 @@ SUBCOMMAND_HELP: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "stats": "Print the size of the fingerprint store as JSON.",
         },
         "musicbrainz": {
+            "load": "Replace the copy with the dump in PATH.",
             "follow": "Apply the replication packets in SOURCE to the copy, in order.",
-            "load": "Replace the copy with the unpacked dump in DIRECTORY.",
+            "connect": "Check whether lookups can use a mirror of MusicBrainz.",
         },
         "bench": {
             "lookup": "Measure lookups: rate, latency, batches, and cost by part of the stack.",

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from bench.catalogue.content import BenchCatalogue
 from cli.sample.musicbrainz_dump import write_dump
 from pipeline.catalog.fingerprint.tables import fingerprint, track, track_mbid
-from pipeline.catalog.musicbrainz.load import load_dump, open_dump
+from pipeline.catalog.musicbrainz.dump.load import load_dump
+from pipeline.catalog.musicbrainz.dump.open_dump import open_dump
 from pipeline.fingerprint.codec import ALGORITHM_TEST2
 from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.fingerprint.simhash import simhash_batch

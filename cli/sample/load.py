@@ -17,7 +17,8 @@ from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.ingest.submission_status import TaskStatus, task_status
 from pipeline.catalog.ingest.submissions import insert_receipts
 from pipeline.catalog.musicbrainz import metadata
-from pipeline.catalog.musicbrainz.load import load_dump, open_dump
+from pipeline.catalog.musicbrainz.dump.load import load_dump
+from pipeline.catalog.musicbrainz.dump.open_dump import open_dump
 from pipeline.fingerprint.codec import decode
 from pipeline.following.open_index import OpenIndex, open_index
 from pipeline.index.errors import IndexUnavailable, SearchTimeout

@@ -58,6 +58,25 @@ def lock_migrations(connection: sa.Connection) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_lock(_MIGRATION_LOCK)))
 
 
+def lock_migrations_until_commit(connection: sa.Connection) -> None:
+    """Prevent other connections from migrating this database until this transaction ends."""
+    _lock_transaction(connection, _MIGRATION_LOCK)
+
+
+def try_lock_musicbrainz(connection: sa.Connection) -> bool:
+    """Become the only process that changes the copy of MusicBrainz, until the connection closes.
+
+    A load of a dump and the application of replication packets exclude each other.
+
+    Args:
+        connection: a connection to the MusicBrainz database, which is not returned to a pool.
+
+    Returns:
+        Whether the lock is taken.
+    """
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_MUSICBRAINZ_LOCK))))
+
+
 def lock_bot_account(connection: sa.Connection) -> None:
     """Prevent other transactions from creating the service's own account until this one ends."""
     _lock_transaction(connection, _BOT_ACCOUNT_LOCK)

@@ -18,7 +18,8 @@ from pipeline.catalog import migrate
 from pipeline.catalog.app.tables import account, application
 from pipeline.catalog.ingest.tables import submission
 from pipeline.catalog.musicbrainz import tables as mb
-from pipeline.catalog.musicbrainz.load import load_dump, open_dump
+from pipeline.catalog.musicbrainz.dump.load import load_dump
+from pipeline.catalog.musicbrainz.dump.open_dump import open_dump
 from pipeline.fingerprint.query import extract_query
 from pipeline.fingerprint_store import open_store, open_store_writer
 from pipeline.following.open_index import open_updater

@@ -56,7 +56,7 @@ def read_recordings(databases: Databases, mbids: Collection[UUID]) -> Recordings
 
 def _read(connection: sa.Connection, mbids: Collection[UUID]) -> Recordings:
     # A single statement, so that the load of a dump is visible completely or not at all.
-    rows = connection.execute(_statement(), {"mbids": list(mbids)}).all()
+    rows = connection.execute(redirects_statement(), {"mbids": list(mbids)}).all()
     first = rows[0]
     return Recordings(
         redirects={row.mbid: row.now for row in rows if row.now and not row.is_known},
@@ -68,7 +68,7 @@ def _read(connection: sa.Connection, mbids: Collection[UUID]) -> Recordings:
 
 
 @cache
-def _statement() -> sa.Select[Any]:
+def redirects_statement() -> sa.Select[Any]:
     """Return the statement: one row for each MBID, a row without an MBID if there are none."""
     wanted = (
         sa.func.unnest(sa.bindparam("mbids", type_=sa.ARRAY(sa.UUID)))

@@ -1,0 +1,1 @@
+"""Checks whether lookups can read a MusicBrainz database (`acoustid musicbrainz connect`)."""
