@@ -30,7 +30,7 @@ from tests.support.musicbrainz.packets import FIRST, Change, Packet
 NEXT = FIRST + 1
 PATH = f"/api/replication-{NEXT}-v2.tar.bz2"
 TOKEN = "s3cr3t+/t0k3n"
-QUICK = DownloadLimits(connect=1, reply=0.5, total=1.5, attempts=3, pause=0.01)
+QUICK = DownloadLimits(connect=1, reply=0.3, total=0.8, attempts=3, pause=0.01)
 
 
 @pytest.fixture
