@@ -10,7 +10,7 @@ from pipeline.runtime.links.connection_limits import BROKER as _BROKER
 from pipeline.settings.load import load_settings as _load_settings
 from tasks.fast_path.switches import FastPath as _FastPath
 from tasks.flower.command import require_application as _require_application
-from tasks.periodic.schedule import SCHEDULE as _SCHEDULE
+from tasks.periodic.schedule import schedule_of as _schedule_of
 from tasks.queues import MAINTENANCE as _MAINTENANCE
 from tasks.queues import Acknowledgement as _Acknowledgement
 from tasks.queues import queues_of as _queues_of
@@ -130,7 +130,7 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 
 # Two beat processes may run: one has a lock in Redis, the other waits for it.
-beat_schedule = _SCHEDULE
+beat_schedule = _schedule_of(_settings.musicbrainz)
 beat_scheduler = "tasks.clocks.beat_scheduler:CorrectingScheduler"
 beat_max_loop_interval = 1
 # Workers show their settings to Flower and to `inspect conf`. Celery masks the passwords of its own

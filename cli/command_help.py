@@ -101,6 +101,7 @@ SUBCOMMAND_HELP: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "musicbrainz": {
             "load": "Replace the copy with the dump in PATH.",
+            "follow": "Apply the replication packets in SOURCE to the copy, in order.",
             "connect": "Check whether lookups can use a mirror of MusicBrainz.",
         },
         "bench": {

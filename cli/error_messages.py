@@ -31,6 +31,7 @@ EXPLAINED: Final = (
     ("pipeline.catalog.fingerprint.changelog", "ForeignIndexError"),
     ("pipeline.catalog.fingerprint.track_merge", "MergeRefusedError"),
     ("pipeline.catalog.musicbrainz.dump.errors", "DumpError"),
+    ("pipeline.catalog.musicbrainz.replication.errors", "ReplicationError"),
     ("pipeline.catalog.schema_version", "NewerSchemaError"),
     ("pipeline.fingerprint_store.errors", "FingerprintStoreError"),
     ("pipeline.following.store_copy", "OtherDatabaseError"),

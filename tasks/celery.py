@@ -17,6 +17,7 @@ app.conf.include = [
     "tasks.periodic.receipts_and_queues",
     "tasks.periodic.postgres_clocks",
     "tasks.periodic.mbid_upkeep",
+    "tasks.periodic.musicbrainz_following",
     "tasks.periodic.retention",
     "tasks.periodic.statistics",
 ]

@@ -98,7 +98,10 @@ def queues_of(*, excerpt_queue: bool) -> tuple[TaskQueue, ...]:
         ),
         TaskQueue(BACKGROUND, ("lookup.background",), _LOOKUP_WORKER),
         *(excerpts if excerpt_queue else ()),
-        TaskQueue(SUBMISSION, ("submission.*",), _SUBMISSION_WORKER),
+        # A packet of MusicBrainz takes seconds. An import may wait for it, the index may not.
+        TaskQueue(
+            SUBMISSION, ("submission.*", "maintenance.follow_musicbrainz"), _SUBMISSION_WORKER
+        ),
         TaskQueue(INDEX, ("index.*",), _INDEX_WORKER),
         TaskQueue(MAINTENANCE, ("maintenance.*",), _INDEX_WORKER),
     )

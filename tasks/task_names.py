@@ -51,6 +51,9 @@ IMPORT_STAGES: Final = (
 )
 """The stages of an import, in order."""
 
+FOLLOW_MUSICBRAINZ: Final = "maintenance.follow_musicbrainz"
+"""Applies packets of MusicBrainz. It takes seconds, so it is in the queue of the imports."""
+
 UPDATE_STAT: Final = "maintenance.update_stat"
 """Counts one daily figure; published by ``maintenance.update_stats``."""
 
@@ -60,6 +63,7 @@ REQUEUE_SUBMISSIONS: Final = "maintenance.requeue_submissions"
 ALL: Final = frozenset(
     {
         REQUEUE_SUBMISSIONS,
+        FOLLOW_MUSICBRAINZ,
         BACKGROUND_LOOKUP,
         UPDATE_STAT,
         *LOOKUP.names,

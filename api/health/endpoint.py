@@ -76,7 +76,14 @@ class HealthChecks:
     ) -> None:
         self._settings = settings
         self._probes = ProbeRunner(
-            server_probes(databases, client, maintenance, deadline, time.monotonic() + beat_wait),
+            server_probes(
+                databases,
+                client,
+                maintenance,
+                deadline,
+                beat_expected=time.monotonic() + beat_wait,
+                musicbrainz_max_lag=settings.musicbrainz.max_lag,
+            ),
             deadline,
             shared,
         )

@@ -10,9 +10,11 @@ import redis
 import sqlalchemy as sa
 
 from api.access.maintenance import MaintenanceMode
+from api.health.musicbrainz_judge import FollowedCopy
 from api.health.probe_runner import Probe
 from api.health.queue_progress import QueueProgress
 from api.health.redis_writes import try_write
+from pipeline.catalog.musicbrainz.replication.position import read_position
 from pipeline.catalog.schema_version import SchemaVersion, schema_version
 from pipeline.runtime.databases import DatabaseName, Databases, limit_statements
 from tasks.redis_state import heartbeats, ingest_reports
@@ -45,6 +47,7 @@ def server_probes(
     maintenance: MaintenanceMode,
     deadline: float,
     beat_expected: float = 0.0,
+    musicbrainz_max_lag: float = 0.0,
 ) -> Mapping[str, Probe]:
     """Return all probes by name.
 
@@ -55,6 +58,7 @@ def server_probes(
         deadline: maximum time in seconds of a statement.
         beat_expected: the time (`time.monotonic`) from which a beat that published no task is a
             fault, and so is a missing process that takes submissions from NATS.
+        musicbrainz_max_lag: seconds by which the copy of MusicBrainz may be behind; 0 for any time.
     """
     write = partial(write_database, databases, deadline=deadline)
     read = partial(read_database, databases, deadline=deadline)
@@ -68,6 +72,7 @@ def server_probes(
         "fingerprint replica": partial(read, "fingerprint", read_only=True),
         "musicbrainz read": partial(read, "musicbrainz"),
         "musicbrainz replica": partial(read, "musicbrainz", read_only=True),
+        "musicbrainz position": partial(_followed_copy, databases, deadline, musicbrainz_max_lag),
         "redis": partial(_processes, client, beat_expected),
         "redis write": partial(try_write, client),
         "nats ingest": partial(_ingest_processes, client, beat_expected),
@@ -83,6 +88,12 @@ def _processes(client: redis.Redis, beat_expected: float) -> Processes:
 
 def _ingest_processes(client: redis.Redis, expected: float) -> IngestProcesses:
     return IngestProcesses(ingest_reports.read(client), is_early=time.monotonic() < expected)
+
+
+def _followed_copy(databases: Databases, deadline: float, max_lag: float) -> FollowedCopy:
+    with databases.engine("musicbrainz", read_only=True).connect() as connection:
+        limit_statements(connection, deadline)
+        return FollowedCopy(read_position(connection), max_lag)
 
 
 def write_database(databases: Databases, name: DatabaseName, *, deadline: float) -> SchemaVersion:

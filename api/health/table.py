@@ -6,7 +6,7 @@ from enum import Enum
 from functools import partial
 from typing import Final
 
-from api.health import ingest_judges, judges
+from api.health import ingest_judges, judges, musicbrainz_judge
 from api.health.judges import Judge, fits, succeeded
 from pipeline.settings.sections import Settings
 from tasks.queues import EXCERPT, LOOKUP, names_of, queues_of
@@ -164,6 +164,14 @@ CHECKS: Final = (
         succeeded(_replica_line("musicbrainz")),
         in_read_only=True,
         applies=lambda settings: settings.database_musicbrainz_ro != settings.database_musicbrainz,
+    ),
+    Check(
+        "musicbrainz_replication",
+        "musicbrainz position",
+        NONE,
+        musicbrainz_judge.replication,
+        part_of="database_musicbrainz",
+        applies=lambda settings: bool(settings.musicbrainz.replication_source),
     ),
     Check(
         "redis",

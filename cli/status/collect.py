@@ -14,6 +14,7 @@ from cli.stack.run_state import RunState
 from cli.stack.selection import ChosenStack
 from cli.stack.stack_record import DATABASES
 from cli.status import servers
+from cli.status.musicbrainz import musicbrainz_state
 from cli.status.nats import nats_state
 from cli.status.parallel import Read, in_parallel
 from cli.status.process_usage import ProcessStatus, process_statuses
@@ -120,6 +121,7 @@ def _empty(stack: ChosenStack) -> Status:
         "transient_failures": None,
         "clocks": None,
         "catalogue": None,
+        "musicbrainz": None,
         "nats": None,
         "errors": [],
         "demo": None,
@@ -160,6 +162,7 @@ def _read_values(settings: Settings | None, run: RunState | None) -> dict[str, A
     reads["catalogue"] = partial(servers.catalogue, databases)
     reads["newest"] = partial(servers.newest_change, databases)
     reads["transient_failures"] = partial(servers.transient_failures, settings.redis)
+    reads["musicbrainz"] = partial(musicbrainz_state, databases, settings)
     reads["nats"] = partial(nats_state, settings)
     reads["redis"] = partial(servers.queues_and_workers, settings.redis, names_of(settings.celery))
     reads["redis state"] = partial(servers.redis_state, settings.redis)
@@ -187,6 +190,7 @@ def _add_servers(
     found["submissions"] = values["submissions"]
     found["transient_failures"] = values["transient_failures"]
     found["catalogue"] = values["catalogue"]
+    found["musicbrainz"] = values["musicbrainz"]
     found["nats"] = values["nats"]
 
 

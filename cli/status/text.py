@@ -8,6 +8,7 @@ import click
 
 from cli.stack.files.installed_code import EARLIER_CODE
 from cli.status.collect import State
+from cli.status.musicbrainz import describe_musicbrainz
 from cli.status.nats import describe_nats
 from cli.text_table import aligned, show_value
 from tasks.clocks.shared_clock import MAX_DIFFERENCE
@@ -139,6 +140,7 @@ def _figures(found: Mapping[str, Any]) -> Iterator[str]:
     if found["sketch"]:
         yield f"sketch       {_sketch(found['sketch'], missing)}"
     yield f"catalogue    {_catalogue(found['catalogue'], missing)}"
+    yield f"musicbrainz  {_musicbrainz(found['musicbrainz'], missing)}"
     yield f"redis        {_redis(found['redis'], missing)}"
     if found["nats"]:
         first, *others = describe_nats(found["nats"])
@@ -224,6 +226,12 @@ def _catalogue(figures: Mapping[str, Any] | None, missing: str) -> str:
     if figures is None:
         return missing
     return ", ".join(f"{name} {number:,}" for name, number in figures.items())
+
+
+def _musicbrainz(figures: Mapping[str, Any] | None, missing: str) -> str:
+    if figures is None:
+        return missing
+    return describe_musicbrainz(figures, duration(figures["lag_seconds"]))
 
 
 def _clocks(differences: Mapping[str, float]) -> str:

@@ -121,6 +121,20 @@ def try_lock_announcer(connection: sa.Connection, longest_idle: float) -> bool:
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_ANNOUNCER_LOCK))))
 
 
+def try_lock_musicbrainz_until_commit(connection: sa.Connection) -> bool:
+    """Become the only process that changes the copy of MusicBrainz, until this transaction ends.
+
+    The load of a dump takes the same lock.
+
+    Args:
+        connection: a connection to the database ``musicbrainz``, in a transaction.
+
+    Returns:
+        Whether the lock is taken; False if another process has it.
+    """
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_MUSICBRAINZ_LOCK))))
+
+
 def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:
     """Prevent other transactions from doing the same operation on an MBID until this one ends.
 

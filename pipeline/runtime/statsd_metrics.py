@@ -239,6 +239,19 @@ class Metrics:
         if count:
             self._count("nats.reconnects_total", count=count)
 
+    def musicbrainz_replication(self, sequence: int | None, lag: float | None) -> None:
+        """Send up to which packet the copy follows MusicBrainz, and how far it is behind.
+
+        Args:
+            sequence: the number of the last packet; None, if it is not known, sends nothing.
+            lag: seconds since the time of that packet; None, if it is not known, sends nothing.
+        """
+        if sequence is not None:
+            self._gauge("musicbrainz_replication_sequence", sequence)
+        if lag is not None:
+            # StatsD takes a negative value for a difference. A clock may be behind.
+            self._gauge("musicbrainz_replication_lag_seconds", max(0.0, lag))
+
     def clock_difference(self, process: ClockOwner, seconds: float | None) -> None:
         """Time the difference between the clock of a host and that of Redis, without its sign.
 

@@ -110,6 +110,17 @@ def _checked_web_address(value: str) -> str:
     return value
 
 
+def _checked_replication_source(value: str) -> str:
+    if "://" not in value:
+        if not value.startswith("/"):
+            raise ValueError("must be the absolute path of a directory, or an https:// address")
+        return value
+    address = _checked_web_address(value)
+    if "?" in address or "#" in address:  # the message must not contain a token
+        raise ValueError("put the token into replication_token, not into replication_source")
+    return address
+
+
 def _checked_basic_password(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not (text and text.isascii() and text.isprintable()):
@@ -158,6 +169,7 @@ MetricPrefix = Annotated[
     str, _made_of(r"[A-Za-z0-9_.-]+", "one or more letters, digits, dots, _ and -")
 ]
 WebAddress = Annotated[str, AfterValidator(_checked_web_address)]
+ReplicationSource = Annotated[str, AfterValidator(_checked_replication_source)]
 NatsServers = Annotated[
     tuple[str, ...], BeforeValidator(_split_list), AfterValidator(_checked_nats_servers)
 ]

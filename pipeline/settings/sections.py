@@ -38,6 +38,7 @@ from pipeline.settings.option_types import (
     Postings,
     RateLimit,
     Replicas,
+    ReplicationSource,
     RootCertificate,
     SslMode,
     Subject,
@@ -554,6 +555,24 @@ class FlowerSettings(Section):
     read_only: bool = True
 
 
+class MusicbrainzSettings(Section):
+    """How the copy of MusicBrainz follows MusicBrainz; a mirror is followed by its own tools.
+
+    Attributes:
+        replication_source: absolute path of a directory of replication packets, or the address of a
+            server; None for an installation that loads dumps only.
+        replication_token: the server's access token.
+        replication_interval: seconds between two searches for new packets.
+        max_lag: seconds by which the copy may be behind before the health check fails; 0 for any
+            time. Without `replication_source` there is no check.
+    """
+
+    replication_source: ReplicationSource | None = None
+    replication_token: SecretStr | None = None
+    replication_interval: Annotated[float, Field(ge=60, le=604_800)] = 3600.0
+    max_lag: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] = 86_400.0
+
+
 class RetentionSettings(Section):
     """The time for which data is kept; 0 for ever.
 
@@ -607,5 +626,6 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     celery: CelerySettings = CelerySettings()
     flower: FlowerSettings = FlowerSettings()
+    musicbrainz: MusicbrainzSettings = MusicbrainzSettings()
     retention: RetentionSettings = RetentionSettings()
     sources: Mapping[str, str] = Field(default_factory=dict, exclude=True, repr=False)

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from celery.schedules import crontab
 
+from pipeline.settings.sections import MusicbrainzSettings
+
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
     """Return the entry of a task with an interval."""
@@ -31,6 +33,7 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "sweep-receipts": _every(5.0, "maintenance.sweep_receipts"),
     "measure-queues": _every(10.0, "maintenance.measure_queues"),
     "measure-clocks": _every(10.0, "maintenance.measure_clocks"),
+    "measure-musicbrainz": _every(60.0, "maintenance.measure_musicbrainz"),
     "update-lookup-stats": _every(60.0, "maintenance.update_lookup_stats"),
     "update-user-agent-stats": _every(3600.0, "maintenance.update_user_agent_stats"),
     "prune-folded": _daily("0", "5", "maintenance.prune_folded"),
@@ -43,3 +46,19 @@ SCHEDULE: Final[dict[str, dict[str, Any]]] = {
     "merge-missing-mbids": _every(60.0, "maintenance.merge_missing_mbids"),
     "follow-mbid-redirects": _every(3600.0, "maintenance.follow_mbid_redirects"),
 }
+"""The periodic tasks of every installation."""
+
+FOLLOW_MUSICBRAINZ: Final = "follow-musicbrainz"
+"""The entry of an installation that follows MusicBrainz."""
+
+
+def schedule_of(settings: MusicbrainzSettings) -> dict[str, dict[str, Any]]:
+    """Return the periodic tasks of an installation.
+
+    Args:
+        settings: says whether, and how often, packets of MusicBrainz are applied.
+    """
+    if not settings.replication_source:
+        return SCHEDULE
+    entry = _every(settings.replication_interval, "maintenance.follow_musicbrainz")
+    return {**SCHEDULE, FOLLOW_MUSICBRAINZ: entry}

@@ -1,9 +1,10 @@
-"""``acoustid musicbrainz``: loads MusicBrainz dumps, and checks a mirror."""
+"""``acoustid musicbrainz``: loads and follows MusicBrainz, and checks a mirror."""
 
 import click
 
 from cli.argument_checks import CheckedGroup
 from cli.commands.musicbrainz.connect import connect
+from cli.commands.musicbrainz.follow import follow
 from cli.commands.musicbrainz.load import load
 
 
@@ -13,4 +14,5 @@ def musicbrainz() -> None:
 
 
 musicbrainz.add_command(load)
+musicbrainz.add_command(follow)
 musicbrainz.add_command(connect)

@@ -37,6 +37,7 @@ def write_config(settings: Settings, path: Path) -> Path:
         "fingerprint_store",
         "features",
         "celery",
+        "musicbrainz",
         "retention",
     ):
         lines += _section(section, tree[section])

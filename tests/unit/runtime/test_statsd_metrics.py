@@ -25,6 +25,13 @@ EVERY_CALL: list[tuple[Callable[[Metrics], None], list[str]]] = [
             "api.request_duration_seconds.lookup.post:250.000000|ms",
         ],
     ),
+    (
+        lambda m: m.musicbrainz_replication(190_000, 5400.5),
+        [
+            "musicbrainz_replication_sequence:190000|g",
+            "musicbrainz_replication_lag_seconds:5400.5|g",
+        ],
+    ),
     (lambda m: m.nats_messages("received", 3), ["nats.messages_total.received:3|c"]),
     (lambda m: m.nats_waiting(4), ["nats.waiting_messages:4|g"]),
     (lambda m: m.nats_unacknowledged(5), ["nats.unacknowledged_messages:5|g"]),

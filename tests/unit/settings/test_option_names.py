@@ -97,6 +97,7 @@ def test_the_secrets_are_those_that_the_models_hide() -> None:
         "[nats] token",
         "[nats] credentials",
         "[cluster] secret",
+        "[musicbrainz] replication_token",
         "[flower] password",
         "[sentry] dsn",
     }

@@ -23,7 +23,13 @@ from pipeline.catalog.app.maintenance import begin_maintenance, end_maintenance
 from pipeline.lookups.condition import INDEX_ADVICE, SKETCH_ADVICE, STORE_ADVICE, Condition
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.redis_client import connect
-from pipeline.settings.sections import CelerySettings, NatsSettings, RedisSettings, Settings
+from pipeline.settings.sections import (
+    CelerySettings,
+    MusicbrainzSettings,
+    NatsSettings,
+    RedisSettings,
+    Settings,
+)
 from tasks import queues
 from tasks.redis_state import heartbeats
 from tasks.redis_state.heartbeats import WorkerReport
@@ -138,11 +144,16 @@ def test_without_a_fault_the_grade_is_ok(check, settings) -> None:
 
 
 def test_every_check_can_be_in_a_reply(settings) -> None:
-    """With replicas, all copies and queues, and NATS, the reply has a check for each row."""
+    """With replicas, all copies, queues and sources, the reply has a check for each row."""
     nats = NatsSettings(servers=("nats://127.0.0.1:1",), publish_subject="final")
     index = settings.fingerprint_index.model_copy(update={"sketch_rate": 4})
     celery = settings.celery.model_copy(update={"excerpt_queue": True})
-    twins: dict[str, Any] = {"nats": nats, "fingerprint_index": index, "celery": celery}
+    twins: dict[str, Any] = {
+        "nats": nats,
+        "fingerprint_index": index,
+        "celery": celery,
+        "musicbrainz": MusicbrainzSettings(replication_source="/srv/packets"),
+    }
     for name in DATABASES:
         twins.update(unreachable(settings, f"{name}_ro"))
     seen = {each.name for each in checks_of(settings.model_copy(update=twins), read_only=False)}

@@ -86,7 +86,7 @@ def test_values_of_unreachable_servers_are_none(tmp_path: Path) -> None:
     assert [each["role"] for each in found["processes"]] == ["supervisor"]
     text = click.unstyle(describe(found))
     assert text.startswith("not ready; data in ")
-    assert text.count(" unreachable") == 4
+    assert text.count(" unreachable") == 5
     json.dumps(found)
 
 
@@ -120,7 +120,7 @@ def test_values_of_a_starting_stack_are_not_ready_yet(tmp_path: Path) -> None:
     data = stack_without_servers(tmp_path, ready=False)
     with data.lock():
         text = click.unstyle(describe(collect(ChosenStack(data, data.config, {}))))
-    assert text.count("not ready yet") == 6
+    assert text.count("not ready yet") == 7
     assert "unreachable" not in text
     assert "does not reply" not in text
 
@@ -234,6 +234,14 @@ def example() -> dict[str, Any]:
         "worker_faults": ["lookup-2@there: index missing"],
         "clocks": {"this host": 0.01, "lookup-2@there": -15.04, "beat": 3600.0},
         "catalogue": {"tracks": 1, "fingerprints": 2},
+        "musicbrainz": {
+            "schema_sequence": 31,
+            "replication_sequence": 190_000,
+            "replicated": "2026-11-30T06:00:00+00:00",
+            "lag_seconds": 7260.0,
+            "follows": True,
+            "problem": "packet\x1b[2J 190001 is cut",
+        },
         "nats": None,
         "redis": {
             "memory_bytes": 3 * 2**20,
@@ -275,6 +283,7 @@ def test_the_text_contains_the_values_of_the_json() -> None:
         "ok, up to date, position 7",
         "ok, up to date, position 7, 1 of 4 terms, 3 MiB; that with 1 of 8 is being filled",
         "tracks 1, fingerprints 2",
+        "musicbrainz  packet 190000, 2 h 1 min behind, stands still: packet?[2J 190001 is cut",
         "failed 4, rejected 0, pending 2, imported 1,000; the oldest pending one is 30 s old",
         "retries      database 1,200 (last 1 min 5 s ago)",
         "  start one beat process",

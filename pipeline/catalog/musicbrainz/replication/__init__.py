@@ -1,0 +1,1 @@
+"""Applies MusicBrainz's replication packets to the copy (`acoustid musicbrainz follow`)."""
