@@ -33,6 +33,8 @@ EXPLAINED: Final = (
     ("pipeline.catalog.musicbrainz.dump.errors", "DumpError"),
     ("pipeline.catalog.musicbrainz.replication.errors", "ReplicationError"),
     ("pipeline.catalog.schema_version", "NewerSchemaError"),
+    ("pipeline.data_files.manifest", "ManifestError"),
+    ("pipeline.export.errors", "ExportRefusedError"),
     ("pipeline.fingerprint_store.errors", "FingerprintStoreError"),
     ("pipeline.following.store_copy", "OtherDatabaseError"),
     ("pipeline.index.errors", "FingerprintIndexError"),

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pipeline.catalog import migrate
 from pipeline.runtime.databases import Databases
 
-_LOGS = ("edit", "fpindex_changelog")
+_LOGS = ("edit", "fpindex_changelog", "deleted_row", "imported_day")
 _TIMES = ("created", "updated", "handled_at")
 
 
