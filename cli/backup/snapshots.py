@@ -6,6 +6,7 @@ order of the snapshots, and the locks that are held while they are taken, leave 
 between the databases that an interrupted import leaves too (decision 41).
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,10 +25,15 @@ from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.settings.sections import DatabaseSettings, Settings
 
 LOCK_WAIT: Final = 300.0
-"""Seconds to wait for the end of an import or a merge that runs. Later ones wait in line."""
+"""Seconds for all attempts to lock the catalogue. One batch of an import of data files, or a merge,
+may hold it for a while."""
 
-TABLE_LOCK_WAIT: Final = 10.0
-"""Seconds to wait for the end of other changes of MBID links, while imports wait too."""
+ATTEMPT: Final = 0.8
+"""Seconds of one attempt for each lock. PostgreSQL looks for a deadlock after 1 s
+(``deadlock_timeout``), and would make another transaction fail."""
+
+PAUSE: Final = 0.2
+"""Seconds between two attempts, in which waiting imports go on."""
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
@@ -150,12 +156,11 @@ def open_snapshots(databases: Databases, sources: Sequence[Source]) -> Iterator[
 
 def _open(databases: Databases, source: Source, stack: ExitStack) -> sa.Connection:
     """Open a transaction that has no snapshot yet: settings of a session take none."""
-    connection = databases.engine(source.names[0]).connect()
-    stack.callback(connection.close)
-    connection.detach()  # a pool may be smaller than the number of transactions
+    connection = stack.enter_context(databases.engine(source.names[0]).connect())
     connection = connection.execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
+    connection.detach()  # a pool may be smaller than the number of transactions
     limits = (*_NO_LIMITS, *([_NO_LIMITS_17] if source.server_major >= 17 else []))
     for name in limits:
         connection.execute(sa.text(f"SET LOCAL {name} = 0"))
@@ -164,23 +169,35 @@ def _open(databases: Databases, source: Source, stack: ExitStack) -> sa.Connecti
 
 @contextmanager
 def _no_changes(databases: Databases) -> Iterator[None]:
-    """Prevent commits of imports, merges, edits and changes of MBID links during the block."""
-    connection = databases.engine("fingerprint").connect()
-    try:
-        connection.detach()
-        lock_catalogue(connection, LOCK_WAIT)
-        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{TABLE_LOCK_WAIT:.0f}s'"))
-        connection.execute(sa.text(f"LOCK TABLE {track_mbid.fullname} IN SHARE MODE"))
+    """Prevent commits that depend on other databases during the block.
+
+    Imports, merges and edits take the lock of the catalogue. Changes of MBIDs take none, but write
+    the links.
+    """
+    with databases.engine("fingerprint").connect() as connection:
+        deadline = time.monotonic() + LOCK_WAIT
+        while not _lock(connection):
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"another command has changed the catalogue for {LOCK_WAIT:.0f} s, such as an "
+                    "import or a merge: run the backup again after its end"
+                )
+            time.sleep(PAUSE)
         yield
+        connection.rollback()
+
+
+def _lock(connection: sa.Connection) -> bool:
+    """Take the locks; return False, without them, if another transaction holds one of them."""
+    try:
+        lock_catalogue(connection, ATTEMPT)
+        connection.execute(sa.text(f"LOCK TABLE {track_mbid.fullname} IN SHARE MODE"))
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise
-        raise StackError(
-            "another command has changed the catalogue for too long, such as an import or a merge: "
-            "run the backup again after its end"
-        ) from error
-    finally:
-        connection.close()
+        connection.rollback()
+        return False
+    return True
 
 
 def _take(connection: sa.Connection, source: Source) -> Snapshot:
