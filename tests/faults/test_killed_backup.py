@@ -16,7 +16,6 @@ from typing import Final
 import psutil
 import pytest
 import sqlalchemy as sa
-from click.testing import Result
 
 from cli.backup.manifest import ManifestError
 from cli.backup.opened import open_backup
@@ -101,12 +100,9 @@ def test_a_killed_backup_is_never_taken_for_whole(run: Run, target: Target, tmp_
     begun = time.monotonic()
     assert run(*target(folder, 0)).exit_code == 0
     duration = time.monotonic() - begun
-    seed = random.randrange(2**32)
-    print(f"seed: {seed}")
-    moments = random.Random(seed)
     for number in range(1, KILLS + 1):
         with in_a_process(run, *target(folder, number)) as pid:
-            time.sleep(moments.uniform(0, duration))
+            time.sleep(random.uniform(0, duration))
         complete(folder)
         eventually(lambda pid=pid: not programs(pid))
     before = len(complete(folder))
@@ -157,7 +153,7 @@ def test_a_lost_connection_is_reported_and_leaves_nothing(
     thread = threading.Thread(target=end_connections)
     thread.start()
     try:
-        result: Result = run(folder)
+        result = run(folder)
     finally:
         ended.set()
         thread.join(10)
