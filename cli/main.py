@@ -58,6 +58,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "Move and back up the data": {
             "export": "cli.commands.data.export:export",
+            "backup": "cli.commands.data.backup:backup",
         },
         "Measure": {
             "evaluate": "bench.identification.command:evaluate_command",
