@@ -173,7 +173,8 @@ def test_the_first_bad_line_stops_the_run_and_the_next_one_goes_on(
     path = json_file(tmp_path / "all.jsonl", line(1), {**line(2), "mbid": "no"}, line(3))
     with pytest.raises(StackError) as caught:
         run(path)
-    assert str(caught.value).startswith(f"{path}:2: ") and "mbid" in str(caught.value)
+    assert str(caught.value).startswith(f"{path}:2: ")
+    assert "mbid" in str(caught.value)
     assert counts(databases) == (0, 0, 0)
     json_file(path, line(1), line(2), line(3))
     run(path)
