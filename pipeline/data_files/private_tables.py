@@ -1,8 +1,8 @@
-"""The private tables of an export: accounts, keys, submissions and what refers to them.
+r"""The private tables of an export: accounts, keys, submissions and what refers to them.
 
 Only ``acoustid export --private`` writes them, whole tables each time, into the folder
 ``private/``. A line is a row as PostgreSQL's ``row_to_json`` writes it in UTC: all columns under
-their names, nulls too; ``bytea`` is a text such as ``\\x00ff``. ``json_populate_record`` reads it.
+their names, nulls too; ``bytea`` is a text such as ``\x00ff``. ``json_populate_record`` reads it.
 """
 
 from dataclasses import dataclass
