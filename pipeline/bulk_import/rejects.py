@@ -1,4 +1,4 @@
-"""What an import does with lines that it can't import: it stops, or names and skips them.
+r"""What an import does with lines that it can't import: it stops, or names and skips them.
 
 The file of `--rejects` has one JSON object per refused line: `file`, `line` (its number, from 1),
 `reason`, and `content`, the text of the line, of which `MAX_CONTENT` bytes are kept. Bytes that are
