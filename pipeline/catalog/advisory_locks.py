@@ -24,6 +24,7 @@ _BOT_ACCOUNT_LOCK: Final = 7723016524936704011
 _OUTBOX_LOCK: Final = 7723016524936704012
 _ANNOUNCER_LOCK: Final = 7723016524936704013
 _NATS_RECEIPTS_LOCK: Final = 7723016524936704014
+_DATA_FILES_LOCK: Final = 7723016524936704016
 
 INDEX_LOCK: Final = 1768842360
 """First half of the key of an index's lock. The second half is the CRC-32 of the index's name."""
@@ -99,6 +100,18 @@ def try_lock_announcer(connection: sa.Connection, longest_idle: float) -> bool:
     milliseconds = max(1, round(longest_idle * 1000))  # PostgreSQL takes 0 for no limit
     connection.execute(sa.text(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}"))
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_ANNOUNCER_LOCK))))
+
+
+def try_lock_data_files(connection: sa.Connection) -> bool:
+    """Become the only import of data files until this connection is closed, unless one runs.
+
+    Args:
+        connection: a connection to the fingerprint database, without a transaction (autocommit).
+
+    Returns:
+        Whether the lock is taken.
+    """
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_DATA_FILES_LOCK))))
 
 
 def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:
