@@ -24,7 +24,7 @@ _BOT_ACCOUNT_LOCK: Final = 7723016524936704011
 _OUTBOX_LOCK: Final = 7723016524936704012
 _ANNOUNCER_LOCK: Final = 7723016524936704013
 _NATS_RECEIPTS_LOCK: Final = 7723016524936704014
-_IMPORT_LOCK: Final = 7723016524936704015
+_DATA_FILES_LOCK: Final = 7723016524936704016
 
 INDEX_LOCK: Final = 1768842360
 """First half of the key of an index's lock. The second half is the CRC-32 of the index's name."""
@@ -102,6 +102,18 @@ def try_lock_announcer(connection: sa.Connection, longest_idle: float) -> bool:
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_ANNOUNCER_LOCK))))
 
 
+def try_lock_data_files(connection: sa.Connection) -> bool:
+    """Become the only import of data files until this connection is closed, unless one runs.
+
+    Args:
+        connection: a connection to the fingerprint database, without a transaction (autocommit).
+
+    Returns:
+        Whether the lock is taken.
+    """
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_DATA_FILES_LOCK))))
+
+
 def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:
     """Prevent other transactions from doing the same operation on an MBID until this one ends.
 
@@ -126,25 +138,10 @@ def try_lock_index(engine: sa.Engine, index: str) -> Callable[[], None] | None:
     Returns:
         A function that releases the lock; None if another process has it.
     """
-    return _try_lock(engine, INDEX_LOCK, sa.cast(_index_key(index), sa.Integer))
-
-
-def try_lock_import(engine: sa.Engine) -> Callable[[], None] | None:
-    """Become the only import of data files or of another catalogue, unless another one runs.
-
-    Args:
-        engine: the engine of the fingerprint database.
-
-    Returns:
-        A function that releases the lock; None if another import has it.
-    """
-    return _try_lock(engine, _IMPORT_LOCK)
-
-
-def _try_lock(engine: sa.Engine, *key: int | sa.ColumnElement[int]) -> Callable[[], None] | None:
-    """Take a lock on a connection of its own; return the function that releases it."""
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    taken = sa.select(sa.func.pg_try_advisory_lock(*key))
+    taken = sa.select(
+        sa.func.pg_try_advisory_lock(INDEX_LOCK, sa.cast(_index_key(index), sa.Integer))
+    )
     try:
         if connection.scalar(taken):
             # The pool may have a single connection, which must stay available for statements.

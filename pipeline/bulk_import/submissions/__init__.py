@@ -2,6 +2,6 @@
 
 `receipt_writer` writes the receipts of many lines, together with the progress in their files
 (`progress`), in one transaction. Then it runs the stages of `pipeline.imports` on them, and applies
-the changelog to the index and the other copies (`held_copies`). So the rules of submissions decide
-which lines share a track. `submitter` chooses the account and the application of the lines.
+the changelog to the index and the other copies. So the rules of submissions decide which lines
+share a track. `submitter` chooses the account and the application of the lines.
 """

@@ -2,6 +2,10 @@
 
 A worker may import the same submissions: those whose lease has ended are sent to it. Each is
 imported once (`pipeline.imports.persist`).
+
+The changelog is applied after each batch, since an import compares a batch with all fingerprints
+that are not in the index yet. Meanwhile the worker of the queue index finds the copies locked, and
+leaves them to this process (`tasks.index`).
 """
 
 import uuid
@@ -10,12 +14,14 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from pipeline.bulk_import.files.copies import OpenCopies
 from pipeline.bulk_import.submissions import progress
-from pipeline.bulk_import.submissions.held_copies import HeldCopies
 from pipeline.bulk_import.submissions.progress import FileProgress, Submitter
 from pipeline.catalog.ingest import leases
 from pipeline.catalog.ingest.submissions import insert_receipts
 from pipeline.catalog.ingest.tables import submission
+from pipeline.following.followers import raise_failure
+from pipeline.following.update_index import update_index
 from pipeline.imports.all_stages import import_submissions
 from pipeline.index.interface import FingerprintIndex
 from pipeline.runtime.databases import Databases
@@ -39,7 +45,7 @@ class ReceiptWriter:
         self,
         databases: Databases,
         index: FingerprintIndex,
-        copies: HeldCopies,
+        copies: OpenCopies,
         submitter: Submitter,
     ) -> None:
         self._databases = databases
@@ -59,7 +65,7 @@ class ReceiptWriter:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: a database is unreachable.
-            Exception: see `import_submissions` and `HeldCopies.update`.
+            Exception: see `import_submissions` and `update_copies`.
         """
         with self._databases.engine("ingest").begin() as connection:
             ids = insert_receipts(connection, receipts, uuid.uuid4())
@@ -81,6 +87,20 @@ class ReceiptWriter:
             ids = list(connection.execute(statement.order_by(submission.c.id)).scalars())
         return self._import(ids)
 
+    def update_copies(self) -> None:
+        """Apply the changelog to the index, the store and the sketch index.
+
+        Raises:
+            ForeignIndexError: a copy belongs to another database.
+            OSError, FingerprintStoreError, FingerprintIndexError: a copy can't be written.
+        """
+        update_index(
+            self._copies.index,
+            self._databases,
+            followers=self._copies.followers,
+            failed=raise_failure,
+        )
+
     def _import(self, ids: Sequence[int]) -> int:
         imported = 0
         for start in range(0, len(ids), BATCH):
@@ -89,5 +109,5 @@ class ReceiptWriter:
                 with self._databases.engine("ingest").begin() as connection:
                     leases.renew(connection, ids[start:])
             imported += len(import_submissions(batch, self._index, self._databases))
-            self._copies.update()
+            self.update_copies()
         return imported

@@ -1,7 +1,6 @@
 """Imports another catalogue beside a running stack: `acoustid import --format`."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -18,13 +17,14 @@ from cli.commands.data.catalogues.line_files import examine, find_files
 from cli.commands.data.catalogues.steps import Format, SourceError, Step, stored_path
 from cli.error_messages import explain
 from cli.errors import StackError, exit_if_refused
+from pipeline.bulk_import.files.copies import open_copies
+from pipeline.bulk_import.files.errors import DataImportError
+from pipeline.bulk_import.files.run import check_schemas, only_import
 from pipeline.bulk_import.rejects import BadLineError, OnError, Rejects
 from pipeline.bulk_import.submissions import progress
-from pipeline.bulk_import.submissions.held_copies import CopiesBusyError, hold_copies
 from pipeline.bulk_import.submissions.progress import Submitter
 from pipeline.bulk_import.submissions.receipt_writer import ReceiptWriter
 from pipeline.bulk_import.submissions.submitter import UnknownKeyError, find_submitter
-from pipeline.catalog.advisory_locks import try_lock_import
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.fingerprint_store import FingerprintStoreError
 from pipeline.following.open_index import open_index
@@ -105,18 +105,15 @@ def import_catalogue(
     """
     databases = Databases(settings, component="import")
     try:
-        with Rejects(options.on_error, options.rejects, tell) as rejects, ExitStack() as stack:
-            release = try_lock_import(databases.engine("fingerprint"))
-            if release is None:
-                raise StackError("another import runs: wait until it ends")
-            stack.callback(release)
+        check_schemas(databases, "app", "ingest", "fingerprint")
+        with only_import(databases), Rejects(options.on_error, options.rejects, tell) as rejects:
             imported = _run(kind, source, settings, databases, options, rejects)
     except BadLineError as error:
         raise StackError(
             f"{error}\nThe import stopped there. Correct the line, or skip such lines with "
             "`--on-error skip`, and run the command again: it goes on"
         ) from error
-    except (SourceError, UnknownKeyError, CopiesBusyError) as error:
+    except (SourceError, UnknownKeyError, DataImportError) as error:
         raise StackError(str(error)) from error
     except FAULTS as error:
         raise StackError(
@@ -144,11 +141,11 @@ def _run(
     given = _open_input(kind, source, databases, submitter, options)
     with (
         open_index(settings.fingerprint_index) as reader,
-        hold_copies(settings, databases) as copies,
+        open_copies(settings, databases) as copies,
     ):
-        copies.update()
         index = TrustedIndex(lambda: reader, databases, logs_changes=False)
         writer = ReceiptWriter(databases, index, copies, submitter)
+        writer.update_copies()
         if writer.import_rest():
             catalogue_generation.renew_at(settings.redis)
         renew = partial(catalogue_generation.renew_at, settings.redis)

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from cli.commands.data.catalogues.run import CatalogueOptions, import_catalogue
 from cli.commands.data.catalogues.steps import Format
 from cli.errors import StackError
+from pipeline.bulk_import.files.run import only_import
 from pipeline.bulk_import.submissions.submitter import NAME
-from pipeline.catalog.advisory_locks import try_lock_import
 from pipeline.catalog.app.accounts import create_account, create_application
 from pipeline.catalog.app.tables import application
 from pipeline.catalog.changelog_position import newest_position
@@ -24,7 +24,7 @@ from pipeline.catalog.ingest import tables as ingest_tables
 from pipeline.fingerprint.codec import encode
 from pipeline.fingerprint_store import open_store
 from pipeline.index import open_reader
-from pipeline.runtime.databases import Databases
+from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.settings.sections import Settings
 from tests.support.catalogue.synthetic import fingerprint, near_copy
 
@@ -65,7 +65,7 @@ def run(alone: Settings) -> Import:
 
 
 def rows(databases: Databases, table: sa.Table) -> list[dict[str, Any]]:
-    name = "ingest" if table.metadata is ingest_tables.METADATA else "fingerprint"
+    name: DatabaseName = "ingest" if table.metadata is ingest_tables.METADATA else "fingerprint"
     with databases.engine(name).connect() as connection:
         found = connection.execute(sa.select(table).order_by(table.primary_key.columns[0]))
         return [dict(row) for row in found.mappings()]
@@ -277,12 +277,9 @@ def test_lines_belong_to_the_holders_of_the_given_keys(
 def test_a_second_import_at_the_same_time_is_refused(
     run: Import, databases: Databases, tmp_path: Path
 ) -> None:
-    release = try_lock_import(databases.engine("fingerprint"))
-    assert release
     path = json_file(tmp_path / "all.jsonl", line(1))
-    with pytest.raises(StackError, match="another import runs"):
+    with only_import(databases), pytest.raises(StackError, match="another import runs"):
         run(path)
-    release()
     run(path)
     assert counts(databases)[0] == 1
 
@@ -300,8 +297,9 @@ def test_a_second_import_at_the_same_time_is_refused(
 def test_an_unusable_source_is_refused(
     run: Import, tmp_path: Path, name: str, content: str | None, reason: str
 ) -> None:
-    path = tmp_path / "source" / name
-    path.parent.mkdir(exist_ok=True)
+    folder = tmp_path / "source"
+    folder.mkdir()
+    path = folder / name
     if content is not None:
         path.write_text(content)
     with pytest.raises(StackError, match=reason):
