@@ -5,6 +5,7 @@ Only the table of commands in `cli.main` refers to it.
 
 import click
 
+from bench.bulk_import.command import import_bench
 from bench.fingerprint import fingerprint
 from bench.fingerprint_store import fingerprint_store
 from bench.index.check.command import index_check
@@ -29,6 +30,7 @@ for command in (
     overload,
     submit,
     nats,
+    import_bench,
     stages,
     turns,
     index,
