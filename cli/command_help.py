@@ -36,6 +36,7 @@ COMMAND_HELP: Final[Mapping[str, str]] = MappingProxyType(
         "musicbrainz": "Manage the copy of MusicBrainz, the source of metadata.",
         "sample": "Load the sample catalogue. The workers must run.",
         "import": "Import the data files in DIR: an export, or files of the public service.",
+        "export": "Write the catalogue to DIR, one file for each table and day.",
         "evaluate": "Measure recall, position error and false matches on real recordings.",
         "bench": "Measure this software on this machine. Print the figures as JSON.",
     }

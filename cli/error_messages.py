@@ -34,6 +34,8 @@ EXPLAINED: Final = (
     ("pipeline.catalog.fingerprint.track_merge", "MergeRefusedError"),
     ("pipeline.catalog.musicbrainz.load", "DumpError"),
     ("pipeline.catalog.schema_version", "NewerSchemaError"),
+    ("pipeline.data_files.manifest", "ManifestError"),
+    ("pipeline.export.errors", "ExportRefusedError"),
     ("pipeline.fingerprint_store.errors", "FingerprintStoreError"),
     ("pipeline.following.store_copy", "OtherDatabaseError"),
     ("pipeline.index.errors", "FingerprintIndexError"),

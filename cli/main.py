@@ -58,6 +58,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         },
         "Move and back up the data": {
             "import": "cli.commands.data.import_files:import_command",
+            "export": "cli.commands.data.export:export",
         },
         "Measure": {
             "evaluate": "bench.identification.command:evaluate_command",
@@ -76,6 +77,9 @@ PRIVATE_FILES: Final = frozenset(
     {"Run the service", "Administer the data", "Move and back up the data"}
 )
 """The headings of commands that write files of the service. Only their owner may read these."""
+
+PUBLIC_FILES: Final = frozenset({"export"})
+"""The commands below these headings whose files may be published: the umask of the user applies."""
 
 UMASK: Final = 0o077
 """The umask of those commands, and of the processes that they start."""
@@ -150,7 +154,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command of the arguments. A group that only prints its help is not imported."""
         name, *rest = args
-        if any(name in self._sections.get(heading, ()) for heading in PRIVATE_FILES):
+        is_private = any(name in self._sections.get(heading, ()) for heading in PRIVATE_FILES)
+        if is_private and name not in PUBLIC_FILES:
             ctx.call_on_close(partial(os.umask, os.umask(UMASK)))
         if name in SUBCOMMAND_HELP and (not rest or rest[0] in ctx.help_option_names):
             return name, _listed(name), rest

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,10 @@ class FileEntry:
         sha256: of the file, in hexadecimal.
         snapshot: the time of the snapshot that its rows were read from.
         is_final: whether no row of its day could still be committed at that time, other than by an
-            import of data files.
+            import of data files or an undone edit.
+        imported: the time of the last import into its day that the snapshot contains (table
+            ``imported_day``); None if there was none. Another time in the database means that the
+            day has further rows.
     """
 
     rows: int
@@ -34,6 +37,7 @@ class FileEntry:
     sha256: str
     snapshot: datetime
     is_final: bool = False
+    imported: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,10 @@ class Manifest:
         is_complete: whether the last run was completed; its files belong to one snapshot then.
         is_private: whether it has accounts, keys and submissions, too.
         files: the files by their path below the folder.
-        highest_ids: the highest id by table of the fingerprint database.
+        highest_ids: the highest id by table that the database had given to a row. A private export
+            has those of the tables of all three databases.
+        final_before: the days before this one were final in the last completed run: those that have
+            no file had no rows.
     """
 
     database: str
@@ -55,6 +62,7 @@ class Manifest:
     is_private: bool = False
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     highest_ids: Mapping[str, int] = field(default_factory=dict)
+    final_before: date | None = None
 
     def to_json(self) -> str:
         """Return the text of the file."""
@@ -63,7 +71,7 @@ class Manifest:
 
 
 def _encode(value: object) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # or a datetime, which is a date
         return value.isoformat()
     raise TypeError(type(value).__name__)
 
@@ -99,12 +107,24 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def _decode(content: dict[str, Any]) -> Manifest:
-    files = {
-        name: FileEntry(**entry | {"snapshot": datetime.fromisoformat(entry["snapshot"])})
-        for name, entry in content.pop("files").items()
-    }
+    files = {name: _decode_entry(entry) for name, entry in content.pop("files").items()}
     snapshot = datetime.fromisoformat(content.pop("snapshot"))
-    return Manifest(files=files, snapshot=snapshot, **content)
+    final_before = content.pop("final_before", None)
+    return Manifest(
+        files=files,
+        snapshot=snapshot,
+        final_before=final_before and date.fromisoformat(final_before),
+        **content,
+    )
+
+
+def _decode_entry(entry: dict[str, Any]) -> FileEntry:
+    imported = entry.get("imported")
+    times = {
+        "snapshot": datetime.fromisoformat(entry["snapshot"]),
+        "imported": imported and datetime.fromisoformat(imported),
+    }
+    return FileEntry(**entry | times)
 
 
 def _damaged(path: Path) -> ManifestError:

@@ -14,6 +14,7 @@ from pipeline.catalog.edits.row_changes import (
     RowRecorder,
     full_name,
 )
+from pipeline.catalog.exported_days import add_row_to_day
 from pipeline.catalog.fingerprint.tables import fingerprint, track, track_mbid
 from pipeline.catalog.fingerprint.tracks import find_tracks
 
@@ -73,6 +74,8 @@ class Reversal:
         reasons = self._merged_track(before) or self._occupants(change, before)
         if not reasons:
             self._rows.insert(change.table, {**before, "updated": sa.func.now()})
+            if change.table is fingerprint:
+                add_row_to_day(self._rows.connection, fingerprint, before["created"])
         return reasons
 
     def _reset(self, change: RowChange, before: Row, after: Row) -> list[str]:
