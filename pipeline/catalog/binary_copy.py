@@ -59,9 +59,7 @@ def encode_rows(columns: Sequence[Column]) -> bytes:
     return _HEADER + b"".join(fields) + _TRAILER
 
 
-def copy_rows(
-    connection: sa.Connection, table: str, columns: Iterable[str], rows: bytes
-) -> None:
+def copy_rows(connection: sa.Connection, table: str, columns: Iterable[str], rows: bytes) -> None:
     """Add rows to a table. Columns that are not named get their defaults.
 
     Args:

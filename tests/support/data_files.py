@@ -44,9 +44,7 @@ def write_lines(folder: Path, table: str, lines: Iterable[str | bytes], day: str
 
 def write_rows(folder: Path, table: str, rows: Iterable[Row], day: str = DAY) -> Path:
     """Write a file of rows; return its path."""
-    return write_lines(
-        folder, table, (json.dumps(row, separators=(",", ":")) for row in rows), day
-    )
+    return write_lines(folder, table, (json.dumps(row, separators=(",", ":")) for row in rows), day)
 
 
 def write_catalogue(folder: Path, fingerprints: int, *, count: int = WORDS) -> None:

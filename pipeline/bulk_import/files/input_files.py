@@ -128,8 +128,9 @@ def _check_sizes(folder: Path, manifest: Manifest, found: dict[str, DataFile]) -
                 f"{_WRITE_AGAIN}"
             )
     if by_path:
-        path = min(by_path)
-        raise DataImportError(f"{path} is not in {manifests.NAME}: remove it, or the manifest")
+        raise DataImportError(
+            f"{min(by_path)} is not in {manifests.NAME}: remove it, or the manifest"
+        )
 
 
 def digests(folder: DataFolder, progress: Callable[[int], object]) -> dict[str, bytes]:

@@ -246,6 +246,4 @@ def _analyze(databases: Databases) -> None:
 def _build(opened: copies.OpenCopies, databases: Databases, shown: ImportProgress) -> None:
     with databases.engine("fingerprint").connect() as connection:
         total = count_fingerprints(connection)
-    copies.build_copies(
-        opened, databases, lambda noun: shown.begin(noun, total, "fingerprints")
-    )
+    copies.build_copies(opened, databases, lambda noun: shown.begin(noun, total, "fingerprints"))

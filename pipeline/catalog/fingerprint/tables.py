@@ -181,9 +181,7 @@ import_progress: Final = sa.Table(
     sa.Column("file", sa.Text, primary_key=True),
     sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("lines", sa.BigInteger, nullable=False),
-    sa.Column(
-        "started", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()
-    ),
+    sa.Column("started", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("finished", sa.DateTime(timezone=True)),
     comment="data files of which lines were imported",
 )

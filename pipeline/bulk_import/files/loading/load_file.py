@@ -160,8 +160,9 @@ def _write(
         return load_deletions(connection)
     if table is tables.META:
         return load_metas(connection), []
+    refused: list[Found] = []
     if table is tables.TRACK:
-        changed, refused = load_tracks(connection), []
+        changed = load_tracks(connection)
     else:
         changed, refused = load_links(connection, table.source)
     if table.source in COLUMNS:

@@ -29,8 +29,8 @@ SELECT max(id) FROM (
 
 _MERGED: Final = "t.id = r.track_id AND t.new_id IS NOT NULL AND t.id > :after AND t.id <= :last"
 
-_MOVE_FINGERPRINTS: Final = f"""
-UPDATE fingerprint r SET track_id = t.new_id FROM track t WHERE {_MERGED}
+_MOVE: Final = """
+UPDATE {table} r SET track_id = t.new_id FROM track t WHERE {merged}
 """
 
 _REMOVE_TWINS: Final = """
@@ -38,11 +38,6 @@ DELETE FROM {table} r USING track t, {table} twin
 WHERE {merged} AND twin.{value} = r.{value} AND twin.id <> r.id
   AND (twin.track_id = t.new_id OR (twin.id < r.id AND EXISTS
        (SELECT FROM track other WHERE other.id = twin.track_id AND other.new_id = t.new_id)))
-  {unused}
-"""
-
-_MOVE_LINKS: Final = """
-UPDATE {table} r SET track_id = t.new_id FROM track t WHERE {merged}
 """
 
 # A link into which others were merged is not removed: the one that stays replaces it.
@@ -76,10 +71,10 @@ def follow_merges(databases: Databases) -> int:
 
 def _move(connection: sa.Connection, after: int, last: int) -> int:
     span = {"after": after, "last": last}
-    changed = execute(connection, _MOVE_FINGERPRINTS, **span)
+    changed = execute(connection, _MOVE.format(table="fingerprint", merged=_MERGED), **span)
     changed += execute(connection, _REPLACE_TARGETS.format(merged=_MERGED), **span)
     for table, value in VALUES.items():
-        names = {"table": table, "value": value, "merged": _MERGED, "unused": ""}
+        names = {"table": table, "value": value, "merged": _MERGED}
         changed += execute(connection, _REMOVE_TWINS.format(**names), **span)
-        changed += execute(connection, _MOVE_LINKS.format(**names), **span)
+        changed += execute(connection, _MOVE.format(**names), **span)
     return changed

@@ -86,8 +86,6 @@ def wrong_references(connection: sa.Connection, table: str) -> list[tuple[str, i
 
 def apply_references(connection: sa.Connection, table: str) -> int:
     """Write the references that wait; return the number of changed rows."""
-    changed = execute(
-        connection, _APPLY.format(table=table, column=COLUMNS[table]), table=table
-    )
+    changed = execute(connection, _APPLY.format(table=table, column=COLUMNS[table]), table=table)
     execute(connection, "DELETE FROM staged_reference WHERE table_name = :table", table=table)
     return changed

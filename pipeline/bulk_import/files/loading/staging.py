@@ -52,9 +52,7 @@ def create_staging(connection: sa.Connection, rows: TableRows) -> None:
     )
     if any(each.name == "words" for each in rows.columns):
         # Fingerprints are hardly compressible, and stay in the rows: they are read once.
-        connection.exec_driver_sql(
-            f"ALTER TABLE {STAGING} ALTER COLUMN words SET STORAGE EXTERNAL"
-        )
+        connection.exec_driver_sql(f"ALTER TABLE {STAGING} ALTER COLUMN words SET STORAGE EXTERNAL")
 
 
 def begin_batch(connection: sa.Connection) -> None:
@@ -91,7 +89,7 @@ def take_out(connection: sa.Connection, statement: str) -> list[Found]:
     found = query(connection, statement)
     if found:
         connection.execute(
-            sa.text(f"DELETE FROM {STAGING} WHERE {LINE} = ANY(:lines)"),
+            sa.text("DELETE FROM incoming WHERE line = ANY(:lines)"),
             {"lines": [each.line for each in found]},
         )
     return found

@@ -93,8 +93,7 @@ def _read(rows: TableRows, line: Line) -> tuple[Values, Iterable[Words]]:
 
 def _keys(rows: TableRows, values: Values) -> list[Any]:
     """Return the values that no other row of a batch may have."""
-    places = {each.name: place for place, each in enumerate(rows.columns)}
-    return [values[0], *(tuple(values[places[name]] for name in key) for key in rows.keys)]
+    return [values[0], *(tuple(values[place] for place in key) for key in rows.keys)]
 
 
 def _encode(rows: TableRows, collected: _Collected) -> Batch:

@@ -85,10 +85,10 @@ def decompress(file: BinaryIO) -> Iterator[bytes]:
     while data := file.read(_PIECE):
         while data:
             if member.eof:
-                member, is_begun = zlib.decompressobj(_GZIP), False
                 data = data.lstrip(b"\0")  # padding after the last member
                 if not data:
                     break
+                member, is_begun = zlib.decompressobj(_GZIP), False
             try:
                 plain = member.decompress(data, _PLAIN_PIECE)
             except zlib.error as error:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import connection, get_context, parent_process
 from os import _exit
@@ -17,6 +17,9 @@ MOST_LINES: Final = 4_000
 
 MOST_BYTES: Final = 16 << 20
 """A batch ends with the line that reaches this number of bytes."""
+
+SMALL_FILE: Final = 1 << 18
+"""A file of fewer bytes is parsed at once: to start the process takes as long as 10,000 lines."""
 
 AHEAD: Final = 3
 """Number of batches that are parsed or wait to be written."""
@@ -44,15 +47,14 @@ class ReadAhead:
     """Parses the lines of files in a process of its own. A context manager, which ends it."""
 
     def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_end_with_parent
-        )
+        self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
 
     def batches(self, path: Path, table: str, after: int) -> Iterator[ReadBatch]:
         """Yield the batches of a file.
@@ -67,18 +69,32 @@ class ReadAhead:
             concurrent.futures.process.BrokenProcessPool: the process was killed.
         """
         waiting: deque[tuple[Future[list[Batch]], list[Line], int]] = deque()
+        parse = _at_once if path.stat().st_size < SMALL_FILE else self._process().submit
         with path.open("rb") as file:
             for lines in _chunks(read_lines(file), after):
-                waiting.append((self._pool.submit(encode_lines, table, lines), lines, file.tell()))
+                waiting.append((parse(encode_lines, table, lines), lines, file.tell()))
                 if len(waiting) == AHEAD:
                     yield from _results(*waiting.popleft())
         for each in waiting:
             yield from _results(*each)
 
+    def _process(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=get_context("spawn"), initializer=_end_with_parent
+            )
+        return self._pool
 
-def _results(
-    parsed: Future[list[Batch]], lines: list[Line], offset: int
-) -> Iterator[ReadBatch]:
+
+def _at_once(
+    encode: Callable[[str, list[Line]], list[Batch]], table: str, lines: list[Line]
+) -> Future[list[Batch]]:
+    done: Future[list[Batch]] = Future()
+    done.set_result(encode(table, lines))
+    return done
+
+
+def _results(parsed: Future[list[Batch]], lines: list[Line], offset: int) -> Iterator[ReadBatch]:
     for batch in parsed.result():
         yield ReadBatch(batch, lines, offset)
 

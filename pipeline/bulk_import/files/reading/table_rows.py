@@ -46,14 +46,14 @@ class TableRows:
         fields: the fields of a line, `id` first. Each is a column of the staging table.
         computed: columns that are computed from the others.
         complete: checks the values of the fields together, and appends the computed ones.
-        keys: names of columns that are unique together, further to `id`. Rows of one batch differ
+        keys: places of columns that are unique together, further to `id`. Rows of one batch differ
             in each key.
     """
 
     fields: tuple[Field, ...]
     computed: tuple[Field, ...] = ()
     complete: Callable[[Values, Mapping[str, Any]], None] | None = None
-    keys: tuple[tuple[str, ...], ...] = ()
+    keys: tuple[tuple[int, ...], ...] = ()
 
     @property
     def columns(self) -> tuple[Field, ...]:
@@ -79,9 +79,9 @@ _CREATED: Final = Field("created", TIME, REQUIRED)
 _TIMES: Final = (_CREATED, Field("updated", TIME))
 
 
-def _link(*value: Field, keys: str) -> TableRows:
-    fields = (_ID, _TRACK, *value, _COUNT, *_TIMES)
-    return TableRows(fields, keys=(("track_id", keys),))
+def _link(*value: Field) -> TableRows:
+    """Return the rows of links of a track to the first value."""
+    return TableRows((_ID, _TRACK, *value, _COUNT, *_TIMES), keys=((1, 2),))
 
 
 def _check_same_id(values: Values, _: Mapping[str, Any]) -> None:
@@ -128,7 +128,7 @@ FINGERPRINT_ROWS: Final = TableRows(
 
 ROWS: Final[Mapping[str, TableRows]] = {
     tables.TRACK.name: TableRows(
-        (_ID, Field("gid", UUIDS, REQUIRED), Field("new_id", ID), *_TIMES), keys=(("gid",),)
+        (_ID, Field("gid", UUIDS, REQUIRED), Field("new_id", ID), *_TIMES), keys=((1,),)
     ),
     tables.META.name: _META,
     tables.TRACK_FINGERPRINT.name: TableRows(
@@ -140,16 +140,18 @@ ROWS: Final[Mapping[str, TableRows]] = {
         Field("mbid", UUIDS, REQUIRED),
         Field("disabled", BOOLEAN, default=False),
         Field("merged_into", ID),
-        keys="mbid",
     ),
-    tables.TRACK_PUID.name: _link(Field("puid", UUIDS, REQUIRED), keys="puid"),
-    tables.TRACK_META.name: _link(Field("meta_id", ID, REQUIRED), keys="meta_id"),
+    tables.TRACK_PUID.name: _link(
+        Field("puid", UUIDS, REQUIRED),
+    ),
+    tables.TRACK_META.name: _link(
+        Field("meta_id", ID, REQUIRED),
+    ),
     tables.TRACK_FOREIGNID.name: _link(
         Field("foreignid_id", ID, REQUIRED),
         Field("vendor_id", ID, REQUIRED),
         Field("vendor", TEXT, REQUIRED),
         Field("name", TEXT, REQUIRED),
-        keys="foreignid_id",
     ),
     tables.DELETION.name: TableRows(
         (
