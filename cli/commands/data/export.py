@@ -2,6 +2,7 @@
 
 import errno
 from pathlib import Path
+from typing import Never
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +22,7 @@ class _Bar:
     """Shows the rows that are written, with their rate and the time left, on a terminal."""
 
     def __init__(self) -> None:
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Never] | None = None
 
     def begin(self, rows: int) -> None:
         """Show the bar."""

@@ -26,7 +26,7 @@ from tests.support.catalogue.exports import (
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
 
-RUNS = 8
+RUNS = 5
 TABLES = (t.track, t.fingerprint, t.meta, t.track_mbid, t.track_meta)
 
 
@@ -110,7 +110,7 @@ def test_a_killed_export_goes_on(
         if number % 4 == 0:
             import_into_old_day(databases)
         databases.dispose()
-        kills += kill_at(settings, out, rng.randrange(150))
+        kills += kill_at(settings, out, rng.randrange(120))
         if (out / "manifest.json").exists():
             manifest = manifest_of(out)
             assert manifest.is_complete <= (sorted(manifest.files) == names(out))
