@@ -26,6 +26,12 @@ MOST_NAMED: Final = 10
     "source", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False)
 )
 @click.option(
+    "--private",
+    "is_private",
+    is_flag=True,
+    help="Import accounts, keys and submissions too, of an export that has them.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     default="stop",
@@ -40,7 +46,12 @@ MOST_NAMED: Final = 10
 )
 @data_directory.option
 def import_command(
-    source: Path, on_error: Literal["stop", "skip"], rejects: Path | None, data_dir: Path
+    source: Path,
+    on_error: Literal["stop", "skip"],
+    rejects: Path | None,
+    data_dir: Path,
+    *,
+    is_private: bool,
 ) -> None:
     """Import the data files in DIR: an export, or files of the public service.
 
@@ -57,7 +68,7 @@ def import_command(
     databases = Databases(settings, component="import")
     try:
         with Rejects(on_error, rejects, _tell) as refused, Bars() as bars:
-            done = import_files(settings, databases, folder, refused, bars)
+            done = import_files(settings, databases, folder, refused, bars, is_private=is_private)
     finally:
         databases.dispose()
         catalogue_generation.renew_at(settings.redis)
