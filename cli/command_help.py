@@ -107,6 +107,8 @@ SUBCOMMAND_HELP: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "overload": "Measure lookups above the highest rate: right answers, refusals, latency, recovery.",
             "submit": "Measure submissions: imports per second and their cost.",
             "nats": "Measure submissions by NATS: imports per second and their cost.",
+            "import": "Measure imports of data files and of JSON lines, end to end, on a new stack.",
+            "round-trip": "Export a catalogue, import it into a new stack, and compare tables and replies.",
             "stages": "Compare lookups with one message per stage with lookups in one worker call.",
             "turns": "Compare this checkout with another one, or settings with the defaults, by lookups.",
             "index": "Measure the index: inserts, merges, cold and warm searches, memory, start time.",

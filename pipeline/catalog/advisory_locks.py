@@ -114,6 +114,12 @@ def try_lock_data_files(connection: sa.Connection) -> bool:
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_DATA_FILES_LOCK))))
 
 
+def unlock_data_files(connection: sa.Connection) -> None:
+    """Let another import of data files begin. A lost connection has lost its lock."""
+    with suppress(sa.exc.DBAPIError):
+        connection.execute(sa.select(sa.func.pg_advisory_unlock(_DATA_FILES_LOCK)))
+
+
 def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:
     """Prevent other transactions from doing the same operation on an MBID until this one ends.
 

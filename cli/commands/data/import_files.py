@@ -26,6 +26,12 @@ MOST_NAMED: Final = 10
 @click.argument("source", metavar="DIR|FILE", type=click.Path(path_type=Path, exists=True))
 @format_options
 @click.option(
+    "--private",
+    "is_private",
+    is_flag=True,
+    help="Import accounts, keys and submissions too, of an export that has them.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     default="stop",
@@ -43,6 +49,7 @@ def import_command(
     *,
     source: Path,
     other: OtherFormat | None,
+    is_private: bool,
     on_error: Literal["stop", "skip"],
     rejects: Path | None,
     data_dir: Path,
@@ -58,6 +65,8 @@ def import_command(
     with tags. Its fingerprints join the tracks that submissions would join.
     """
     settings = settings_for_command(data_dir)
+    if other is not None and is_private:
+        raise click.UsageError("--private is for an export, not for other catalogues")
     if other is not None:
         other.run(source, settings, on_error, rejects)
         return
@@ -71,7 +80,7 @@ def import_command(
     databases = Databases(settings, component="import")
     try:
         with Rejects(on_error, rejects, _tell) as refused, Bars() as bars:
-            done = import_files(settings, databases, folder, refused, bars)
+            done = import_files(settings, databases, folder, refused, bars, is_private=is_private)
     finally:
         databases.dispose()
         catalogue_generation.renew_at(settings.redis)

@@ -19,9 +19,18 @@ from pipeline.bulk_import.files.loading.references import (
     wrong_references,
 )
 from pipeline.bulk_import.files.loading.staging import begin_batch
+from pipeline.bulk_import.files.private.run import (
+    check_private,
+    import_accounts,
+    import_submissions,
+)
 from pipeline.bulk_import.files.reading.read_ahead import ReadAhead
 from pipeline.bulk_import.rejects import BadLine, Rejects
-from pipeline.catalog.advisory_locks import lock_catalogue, try_lock_data_files
+from pipeline.catalog.advisory_locks import (
+    lock_catalogue,
+    try_lock_data_files,
+    unlock_data_files,
+)
 from pipeline.catalog.fingerprint.changelog import count_fingerprints
 from pipeline.catalog.fingerprint.tables import fingerprint, staged_track_fingerprint
 from pipeline.catalog.schema_version import schema_version
@@ -76,6 +85,8 @@ def import_files(
     folder: DataFolder,
     rejects: Rejects,
     shown: ImportProgress,
+    *,
+    is_private: bool = False,
 ) -> Imported:
     """Import the data files of a folder. A second run goes on where the first one was stopped.
 
@@ -87,6 +98,7 @@ def import_files(
         folder: the files.
         rejects: gets the lines that can't be imported.
         shown: shows what is done.
+        is_private: whether to import accounts, keys and submissions, too.
 
     Raises:
         DataImportError: a file disagrees with the manifest or with what is here, another import
@@ -96,7 +108,9 @@ def import_files(
         FingerprintIndexError, FingerprintStoreError, ForeignIndexError, OSError: index or store
             can't be written.
     """
-    check_schemas(databases, "fingerprint", "app")
+    check_schemas(databases, "fingerprint", "app", "ingest")
+    if is_private:
+        check_private(folder.path)
     with only_import(databases):
         found = digests(
             folder, shown.begin("checksums", sum(each.size for each in folder.files), "B")
@@ -114,10 +128,14 @@ def import_files(
             held = None
             if _is_seed(databases, remaining):
                 held = stack.enter_context(copies.open_copies(settings, databases))
+            if is_private:
+                done.changed += import_accounts(databases, folder.path, rejects, shown.begin)
             with ReadAhead() as reader:
                 loading = Loading(databases, reader, rejects)
                 _load_tables(loading, remaining, found, known, shown, done)
             done.changed += follow_merges(databases)
+            if is_private:
+                done.changed += import_submissions(databases, folder.path, rejects, shown.begin)
             with databases.engine("fingerprint").begin() as connection:
                 progress.finish_run(connection)
             done.without_fingerprint = _count_waiting(databases)
@@ -167,7 +185,10 @@ def only_import(databases: Databases) -> Iterator[None]:
         if not try_lock_data_files(connection):
             raise DataImportError("another import runs: wait until it ends")
         connection.detach()
-        yield
+        try:
+            yield
+        finally:  # the server takes a moment to notice the end of a connection
+            unlock_data_files(connection)
 
 
 def _is_seed(databases: Databases, files: list[DataFile]) -> bool:

@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import threading
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +51,9 @@ def test_a_catalogue_is_imported_with_its_ids(target: Target, tmp_path: Path) ->
         assert (track_id, length, count) == (number, 100 + number, 1)
         assert bytes(stored) == expected.tobytes()
         assert hashed & 0xFFFFFFFF == simhash(expected)
-    links = target.rows("SELECT id, track_id, mbid::text, submission_count, disabled FROM track_mbid")
+    links = target.rows(
+        "SELECT id, track_id, mbid::text, submission_count, disabled FROM track_mbid"
+    )
     assert sorted(links) == [(each, each, mbid(each), 3, False) for each in range(1, 8)]
     assert target.rows("SELECT id, track, year FROM meta ORDER BY id") == [
         (each, f"Title {each}", 1999) for each in (1, 4, 7)
@@ -76,7 +76,7 @@ def test_index_and_store_have_followed(target: Target, tmp_path: Path) -> None:
         assert index.position() == newest
         for number in range(1, 5):
             terms = extract_query(np.array(words(number)).astype(np.uint32))
-            assert index.search(terms)[0].id == number
+            assert number in index.search([terms])[0].ids
     assert open_store(target.settings.fingerprint_store.path).position() == newest
 
 
@@ -212,14 +212,7 @@ def test_other_files_are_not_read(target: Target, tmp_path: Path) -> None:
         target.load(tmp_path)
 
 
-def test_lookups_and_submissions_wait_for_a_batch_only(target: Target, tmp_path: Path) -> None:
-    """The lock of the catalogue is free between two batches."""
+def test_no_lock_stays(target: Target, tmp_path: Path) -> None:
     write_catalogue(tmp_path, 2)
     target.load(tmp_path)
-    with target.databases.engine("fingerprint").connect() as connection:
-        with closing(connection):
-            held = connection.scalar(
-                sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
-            )
-    assert held == 0
-    assert threading.active_count() < 20
+    assert target.rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
