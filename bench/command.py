@@ -5,6 +5,8 @@ Only the table of commands in `cli.main` refers to it.
 
 import click
 
+from bench.bulk_import.command import import_bench
+from bench.bulk_import.round_trip import round_trip
 from bench.fingerprint import fingerprint
 from bench.fingerprint_store import fingerprint_store
 from bench.index.check.command import index_check
@@ -29,6 +31,8 @@ for command in (
     overload,
     submit,
     nats,
+    import_bench,
+    round_trip,
     stages,
     turns,
     index,

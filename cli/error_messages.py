@@ -27,6 +27,8 @@ VARIABLE: Final = "ACOUSTID_TRACEBACK"
 EXPLAINED: Final = (
     ("index_server.snapshot_stream", "SnapshotDamagedError"),
     ("index_server.state", "StateDamagedError"),
+    ("pipeline.bulk_import.files.errors", "DataImportError"),
+    ("pipeline.bulk_import.rejects", "BadLineError"),
     ("pipeline.catalog.edits.errors", "EditRefusedError"),
     ("pipeline.catalog.fingerprint.changelog", "ForeignIndexError"),
     ("pipeline.catalog.fingerprint.track_merge", "MergeRefusedError"),

@@ -57,6 +57,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "sample": "cli.commands.admin.sample:sample",
         },
         "Move and back up the data": {
+            "import": "cli.commands.data.import_files:import_command",
             "export": "cli.commands.data.export:export",
             "backup": "cli.commands.data.backup:backup",
         },

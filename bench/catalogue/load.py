@@ -63,7 +63,7 @@ def load(catalogue: BenchCatalogue, settings: Settings, progress: Progress) -> N
                     progress(f"loaded {numbers.stop} of {catalogue.fingerprints} fingerprints")
             _finish(databases)
             progress("loading MusicBrainz")
-            _load_musicbrainz(catalogue, databases)
+            load_musicbrainz(catalogue, databases)
             progress("building the index")
             rebuild_index(updater, databases, lambda _: None)
             progress("building the fingerprint store")
@@ -137,7 +137,8 @@ def _finish(databases: Databases) -> None:
         connection.exec_driver_sql("VACUUM (ANALYZE)")
 
 
-def _load_musicbrainz(catalogue: BenchCatalogue, databases: Databases) -> None:
+def load_musicbrainz(catalogue: BenchCatalogue, databases: Databases) -> None:
+    """Load the recordings of the catalogue into the empty MusicBrainz database."""
     with tempfile.TemporaryDirectory() as folder:
         write_dump(catalogue.described(), Path(folder))
         load_dump(databases.engine("musicbrainz"), open_dump(Path(folder)), lambda *_: None)

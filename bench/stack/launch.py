@@ -118,7 +118,7 @@ def launch_loaded_stack(
             load(catalogue, settings, progress)
             write_private(data.root / CONTENT, json.dumps(_content(catalogue)))
         with pinned(_other_cpus(options.cpus)):
-            yield LoadedStack(data, running.port, settings, _create_keys(settings))
+            yield LoadedStack(data, running.port, settings, create_keys(settings))
 
 
 @contextmanager
@@ -229,7 +229,7 @@ def _wait(data: DataDir, child: ChildProcess) -> int:
     return found.api_port
 
 
-def _create_keys(settings: Settings) -> str:
+def create_keys(settings: Settings) -> str:
     """Create the application key, if it is missing, and a user key. Return the user key."""
     databases = Databases(settings, component="bench")
     try:

@@ -25,6 +25,7 @@ _OUTBOX_LOCK: Final = 7723016524936704012
 _ANNOUNCER_LOCK: Final = 7723016524936704013
 _NATS_RECEIPTS_LOCK: Final = 7723016524936704014
 _MUSICBRAINZ_LOCK: Final = 7723016524936704017
+_DATA_FILES_LOCK: Final = 7723016524936704016
 
 INDEX_LOCK: Final = 1768842360
 """First half of the key of an index's lock. The second half is the CRC-32 of the index's name."""
@@ -133,6 +134,24 @@ def try_lock_musicbrainz_until_commit(connection: sa.Connection) -> bool:
         Whether the lock is taken; False if another process has it.
     """
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_MUSICBRAINZ_LOCK))))
+
+
+def try_lock_data_files(connection: sa.Connection) -> bool:
+    """Become the only import of data files until this connection is closed, unless one runs.
+
+    Args:
+        connection: a connection to the fingerprint database, without a transaction (autocommit).
+
+    Returns:
+        Whether the lock is taken.
+    """
+    return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_DATA_FILES_LOCK))))
+
+
+def unlock_data_files(connection: sa.Connection) -> None:
+    """Let another import of data files begin. A lost connection has lost its lock."""
+    with suppress(sa.exc.DBAPIError):
+        connection.execute(sa.select(sa.func.pg_advisory_unlock(_DATA_FILES_LOCK)))
 
 
 def lock_mbid(connection: sa.Connection, operation: str, mbid: UUID) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from pipeline.catalog.ingest import submissions
-from pipeline.catalog.ingest.submissions import Ending, StoredSubmission
+from pipeline.catalog.ingest.submissions import Ending
 from pipeline.fingerprint.distinct import MIN_DISTINCT_WORDS, count_distinct_batch
 from pipeline.messages import SubmissionBatch, SubmissionInBatch
 from pipeline.runtime.databases import Databases
 from pipeline.runtime.sentry import bind_submission
+from pipeline.submission_fields import Receipt
 from pipeline.thresholds import identifier
 
 
@@ -24,7 +25,7 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
         bind_submission(pending, "validate")
         distinct = count_distinct_batch([stored.words for stored in pending]).tolist()
         for stored, words in zip(pending, distinct, strict=True):
-            reason = _rejection(stored, words)
+            reason = rejection(stored, words)
             if reason is None:
                 accepted.append(SubmissionInBatch(stored.id, str(stored.task_id)))
             else:
@@ -34,12 +35,16 @@ def validate_submissions(ids: Sequence[int], databases: Databases) -> Submission
     return SubmissionBatch(accepted)
 
 
-def _rejection(stored: StoredSubmission, distinct: int) -> str | None:
+def rejection(receipt: Receipt, distinct: int) -> str | None:
     """Return why a submission is rejected; None if it is valid.
 
     A fingerprint of silence has a single distinct word, so it needs no separate rule.
+
+    Args:
+        receipt: the submission.
+        distinct: the number of distinct words of its fingerprint.
     """
-    if not (identifier(stored.mbid) or identifier(stored.puid) or stored.meta is not None):
+    if not (identifier(receipt.mbid) or identifier(receipt.puid) or receipt.meta is not None):
         return "it names no recording: an mbid, a puid or text metadata is needed"
     if distinct < MIN_DISTINCT_WORDS:
         return f"its fingerprint has {distinct} distinct words; it needs {MIN_DISTINCT_WORDS}"

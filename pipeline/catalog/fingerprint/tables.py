@@ -181,8 +181,30 @@ import_progress: Final = sa.Table(
     sa.Column("file", sa.Text, primary_key=True),
     sa.Column("digest", sa.LargeBinary, nullable=False),
     sa.Column("lines", sa.BigInteger, nullable=False),
+    sa.Column("started", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("finished", sa.DateTime(timezone=True)),
     comment="data files of which lines were imported",
+)
+
+staged_track_fingerprint: Final = sa.Table(
+    "staged_track_fingerprint",
+    METADATA,
+    sa.Column("fingerprint_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("track_id", sa.Integer, nullable=False),
+    sa.Column("submission_count", sa.Integer, nullable=False),
+    sa.Column("updated", sa.DateTime(timezone=True)),
+    comment="tracks of fingerprints that an import of data files has not read yet",
+)
+
+staged_reference: Final = sa.Table(
+    "staged_reference",
+    METADATA,
+    sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("row_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("target", sa.Integer, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("line", sa.BigInteger, nullable=False),
+    comment="merges that an import of data files writes when all rows are there",
 )
 
 # An export reads the rows of a day. These small indexes don't prevent HOT updates.

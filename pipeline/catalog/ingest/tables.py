@@ -161,3 +161,15 @@ outbox: Final = sa.Table(
     sa.Column("message_sequence", sa.BigInteger),
     comment="final states of submissions that are not announced yet",
 )
+
+import_progress: Final = sa.Table(
+    "import_progress",
+    METADATA,
+    sa.Column("file", sa.Text, primary_key=True),
+    sa.Column("application_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("account_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("lines", sa.BigInteger, nullable=False),
+    sa.Column("finished", sa.DateTime(timezone=True)),
+    comment="files of other catalogues of which lines were received",
+)

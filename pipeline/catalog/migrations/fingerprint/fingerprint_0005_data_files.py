@@ -21,10 +21,13 @@ EXPORTED = {
     "track_foreignid": ("track_id", "foreignid_id", "submission_count"),
 }
 
+# An import of data files sets `acoustid.keep_changes` in its transactions: it writes the times of
+# changes, and the deletions, that the files have.
 MARK_UPDATED = """
 CREATE FUNCTION mark_updated() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.updated IS NOT DISTINCT FROM OLD.updated THEN
+    IF NEW.updated IS NOT DISTINCT FROM OLD.updated
+       AND current_setting('acoustid.keep_changes', true) IS DISTINCT FROM 'on' THEN
         NEW.updated := now();
     END IF;
     RETURN NEW;
@@ -35,7 +38,9 @@ $$
 LOG_DELETION = """
 CREATE FUNCTION log_deletion() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO deleted_row (table_name, row_id) SELECT TG_TABLE_NAME, id FROM gone;
+    IF current_setting('acoustid.keep_changes', true) IS DISTINCT FROM 'on' THEN
+        INSERT INTO deleted_row (table_name, row_id) SELECT TG_TABLE_NAME, id FROM gone;
+    END IF;
     RETURN NULL;
 END
 $$
@@ -71,9 +76,31 @@ def upgrade() -> None:
         sa.Column("file", sa.Text(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("lines", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "started", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
         sa.Column("finished", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("file", name=op.f("import_progress_pkey")),
         comment="data files of which lines were imported",
+    )
+    op.create_table(
+        "staged_track_fingerprint",
+        sa.Column("fingerprint_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("track_id", sa.Integer(), nullable=False),
+        sa.Column("submission_count", sa.Integer(), nullable=False),
+        sa.Column("updated", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("fingerprint_id", name=op.f("staged_track_fingerprint_pkey")),
+        comment="tracks of fingerprints that an import of data files has not read yet",
+    )
+    op.create_table(
+        "staged_reference",
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("row_id", sa.Integer(), nullable=False),
+        sa.Column("target", sa.Integer(), nullable=False),
+        sa.Column("file", sa.Text(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("table_name", "row_id", name=op.f("staged_reference_pkey")),
+        comment="merges that an import of data files writes when all rows are there",
     )
     op.execute(MARK_UPDATED)
     op.execute(LOG_DELETION)
@@ -105,6 +132,8 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {table}_mark_updated ON {table}")
     op.execute("DROP FUNCTION log_deletion()")
     op.execute("DROP FUNCTION mark_updated()")
+    op.drop_table("staged_reference")
+    op.drop_table("staged_track_fingerprint")
     op.drop_table("import_progress")
     op.drop_table("imported_day")
     op.drop_table("deleted_row")

@@ -1,0 +1,1 @@
+"""Imports the private tables of an export: accounts, keys, submissions and what refers to them."""

@@ -1,0 +1,1 @@
+"""Reads data files: finds them, reads lines within limits, checks values, encodes rows."""

@@ -1,0 +1,1 @@
+"""The import of data files on real databases."""
