@@ -31,7 +31,6 @@ def test_the_next_run_completes_a_killed_import(
 ) -> None:
     write_catalogue(tmp_path, ROWS, count=200)
     seed = random.randrange(2**32)
-    print(f"seed {seed}")
     chance = random.Random(seed)
     for _ in range(3):
         process = start_import(settings, tmp_path, BATCH)
@@ -40,7 +39,7 @@ def test_the_next_run_completes_a_killed_import(
         process.join()
     process = start_import(settings, tmp_path, BATCH)
     process.join(100)
-    assert process.exitcode == 0
+    assert process.exitcode == 0, f"seed {seed}"
     after = content(databases)
     assert [len(rows) for rows in after] == [ROWS, ROWS // 3, ROWS, ROWS, ROWS // 3]
     with databases.engine("fingerprint").begin() as connection:
