@@ -16,15 +16,16 @@ from pipeline.catalog.changelog_position import newest_position
 from pipeline.excerpts.sketch_folders import sketch_folder
 from pipeline.fingerprint_store import StoreLocked, open_store_writer
 from pipeline.following.copies import Copy
-from pipeline.following.index_copy import sketch_index
+from pipeline.following.index_copy import public_index, sketch_index
 from pipeline.following.open_index import (
     IndexBusy,
     IndexUpdater,
     open_local_updater,
     open_updater,
 )
+from pipeline.following.rebuild_together import rebuild_together
 from pipeline.following.store_copy import StoreCopy
-from pipeline.following.update_index import rebuild_follower, rebuild_index, update_index
+from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.runtime.databases import Databases
 from pipeline.settings.sections import Settings
 
@@ -92,7 +93,11 @@ def _when_free(open_it: Callable[[], Opened], noun: str) -> Opened:
 
 
 def build_copies(
-    copies: OpenCopies, databases: Databases, begin: Callable[[str], Callable[[int], object]]
+    copies: OpenCopies,
+    databases: Databases,
+    begin: Callable[[str], Callable[[int], object]],
+    *,
+    is_local: bool,
 ) -> None:
     """Build the copies anew from all fingerprints.
 
@@ -101,10 +106,15 @@ def build_copies(
         databases: the fingerprint database is read.
         begin: is called with the noun of a copy; it returns a function that is called with the
             number of fingerprints of each chunk.
+        is_local: whether the index is in local files, not on a server.
     """
+    if is_local:
+        together = [public_index(copies.index), *copies.followers]
+        rebuild_together(together, databases, begin("index and store"))
+        return
     rebuild_index(copies.index, databases, begin("index"))
-    for copy in copies.followers:
-        rebuild_follower(copy, databases, begin(copy.noun))
+    if copies.followers:
+        rebuild_together(copies.followers, databases, begin("store"))
 
 
 def follow_changes(

@@ -141,7 +141,7 @@ def import_files(
             done.without_fingerprint = _count_waiting(databases)
             _analyze(databases)
             if held is not None:
-                _build(held, databases, shown)
+                _build(held, settings, databases, shown)
             else:
                 with copies.open_copies(settings, databases) as opened:
                     copies.follow_changes(
@@ -264,7 +264,14 @@ def _analyze(databases: Databases) -> None:
         connection.exec_driver_sql(f"ANALYZE {', '.join(names)}")
 
 
-def _build(opened: copies.OpenCopies, databases: Databases, shown: ImportProgress) -> None:
+def _build(
+    opened: copies.OpenCopies, settings: Settings, databases: Databases, shown: ImportProgress
+) -> None:
     with databases.engine("fingerprint").connect() as connection:
         total = count_fingerprints(connection)
-    copies.build_copies(opened, databases, lambda noun: shown.begin(noun, total, "fingerprints"))
+    copies.build_copies(
+        opened,
+        databases,
+        lambda noun: shown.begin(noun, total, "fingerprints"),
+        is_local=settings.fingerprint_index.protocol == "local",
+    )

@@ -49,6 +49,9 @@ ENDS: Final = {
     "nats_bridge/link/connection.py asyncio.Event().wait": "it waits for a cancellation",
     "nats_bridge/link/connection.py attempt.failed.wait": "asyncio.wait limits it",
     "nats_bridge/link/connection.py work.result": "the task is done",
+    "pipeline/bulk_import/files/reading/read_ahead.py parsed.result": (
+        "the process of the pool parses a bounded batch; its death raises an error"
+    ),
     "pipeline/index/merging/merge.py coming.result": "a merge uses local files only",
     "pipeline/index_http/reader.py future.result": "a search has the time limit of its lookup",
     "pipeline/runtime/links/watchdog.py self._wakeup.wait": "an idle thread waits for work",

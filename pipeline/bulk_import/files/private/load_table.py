@@ -92,9 +92,7 @@ def write_lines(
     good: list[tuple[Line, str]] = []
     for line in lines:
         try:
-            if line.problem is not None:
-                raise LineError(line.problem)
-            good.append((line, _text(without(parse_object(line.content)), line)))
+            good.append((line, _text(line, without)))
         except LineError as error:
             rejects.add(BadLine(str(path), line.number, str(error), line.content))
     rejects.flush()
@@ -116,8 +114,12 @@ def write_lines(
     return sum(write_lines(connection, table, path, part, rejects, without) for part in parts)
 
 
-def _text(row: dict[str, Any], line: Line) -> str:
-    if "\\u0000" in line.content.decode():
+def _text(line: Line, without: Callable[[dict[str, Any]], dict[str, Any]]) -> str:
+    """Return the JSON of a line, changed by `without`."""
+    if line.problem is not None:
+        raise LineError(line.problem)
+    row = without(parse_object(line.content))
+    if b"\\u0000" in line.content:
         raise LineError("contains the character NUL")
     return json.dumps(row)
 

@@ -51,7 +51,14 @@ class Target:
 
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return all rows of the catalogue, by table."""
-        names = ("track", "meta", "fingerprint", "track_mbid", "track_puid", "track_meta")
+        names: tuple[str, ...] = (
+            "track",
+            "meta",
+            "fingerprint",
+            "track_mbid",
+            "track_puid",
+            "track_meta",
+        )
         names += ("track_foreignid", "foreignid", "foreignid_vendor", "deleted_row")
         return {name: self.rows(f"SELECT * FROM {name} ORDER BY id") for name in names}  # noqa: S608
 
