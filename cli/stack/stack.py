@@ -22,6 +22,7 @@ from cli.stack.logs.own_output import rotating
 from cli.stack.processes import forking, preloading
 from cli.stack.processes.child_process import SAFE_PATH
 from cli.stack.recovery.damaged_files import repair_files
+from cli.stack.recovery.unfinished_restore import require_no_restore
 from cli.stack.requirements.code_folder import VARIABLE as CODE_FOLDER
 from cli.stack.requirements.code_folder import needs_code_folder
 from cli.stack.roles import Layout, Role, roles
@@ -91,6 +92,7 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data = options.data
     data.create()
     with data.lock():
+        require_no_restore(data)
         require_no_supervisor(data)
         repair_files(data, report)
         _choose_code_folder(data, report)

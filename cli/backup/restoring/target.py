@@ -1,0 +1,117 @@
+"""The place of a restore: a new data directory, with its PostgreSQL running, or external servers."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from shlex import quote
+
+from cli.errors import StackError
+from cli.stack.data_directory import DataDir
+from cli.stack.effective_settings import UserConfig, write_effective
+from cli.stack.identity.claim import claim_directory, require_own_configuration
+from cli.stack.processes.stopping import stop_process
+from cli.stack.recovery.unfinished_restore import UnfinishedRestore, read_unfinished
+from cli.stack.servers import ports, postgres_directory
+from cli.stack.servers.binaries import find_postgres
+from cli.stack.servers.embedded_server import start_server
+from cli.stack.servers.libpq_variables import remove_libpq_variables
+from cli.stack.servers.postgres import PostgresServer
+from cli.stack.stack_record import StackRecord
+from pipeline.settings.sections import Settings
+
+Report = Callable[[str], None]
+
+
+def require_empty(data: DataDir, backup: str) -> UnfinishedRestore | None:
+    """Check that a data directory is absent or empty, or has an unfinished restore of a backup.
+
+    Args:
+        data: the data directory.
+        backup: the identity of the backup.
+
+    Returns:
+        The unfinished restore, which goes on; None for a new one.
+
+    Raises:
+        StackError: the directory has other files, or the restore is that of another backup.
+    """
+    found = read_unfinished(data)
+    if found is not None and found.backup != backup:
+        raise StackError(
+            f"{data.root} has an unfinished restore of another backup, {found.source}: give that "
+            f"backup, or delete {data.root}"
+        )
+    if found is None and (names := _other_files(data)):
+        raise StackError(
+            f"{data.root} is not empty (it has {names[0]}): a backup is restored into a new "
+            "directory only. Give another --data-dir, or move this directory away"
+        )
+    return found
+
+
+def _other_files(data: DataDir) -> list[str]:
+    """Return the names of the files besides those that a restore creates before its mark."""
+    try:
+        found = sorted(data.root.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StackError(f"{data.root} cannot be read: {error.strerror}") from error
+    return [each.name for each in found if not _is_own(data, each)]
+
+
+def _is_own(data: DataDir, path: Path) -> bool:
+    if path == data.lock_file or path.name.startswith(f".{data.restore.name}-"):
+        return True
+    return path.name == "logs" and path.is_dir() and not any(path.iterdir())
+
+
+@contextmanager
+def running_target(
+    data: DataDir, environ: Mapping[str, str], postgres_bin: Path | None, report: Report
+) -> Iterator[Settings]:
+    """Make the files of a stack in a data directory, and run its PostgreSQL during the block.
+
+    PostgreSQL is not started if the configuration has hosts for all databases.
+
+    Args:
+        data: the data directory, locked by this process.
+        environ: the environment of `acoustid up`, which may name a configuration.
+        postgres_bin: the directory of PostgreSQL's programs; None to search for them.
+        report: called with one line of text at a time.
+
+    Yields:
+        The effective settings of the stack.
+
+    Raises:
+        StackError: the configuration cannot be used, or PostgreSQL cannot be started.
+    """
+    user = UserConfig.read(environ, effective=data.config)
+    require_own_configuration(user.path)
+    if user.embedded_databases:
+        remove_libpq_variables()
+    record = claim_directory(data, report, adopt=False)
+    with ExitStack() as stack:
+        if user.embedded_databases:
+            server = _postgres(data, record, postgres_bin)
+            server.report = report
+            stack.callback(stop_process, start_server(server), server.escalation)
+            record = record.with_ports(postgres=server.port, valkey=record.valkey_port)
+        record.save(data)
+        yield write_effective(data, user, record)
+
+
+def _postgres(data: DataDir, record: StackRecord, postgres_bin: Path | None) -> PostgresServer:
+    return PostgresServer(
+        postgres_directory.choose(data.root, record.token),
+        find_postgres(postgres_bin),
+        port=ports.prefer(record.postgres_port),
+        password=record.postgres_password,
+        log=data.log(PostgresServer.role),
+    )
+
+
+def start_command(data: DataDir, config: Path | None) -> str:
+    """Return the command that starts a stack on the restored data."""
+    command = f"acoustid up --data-dir {quote(str(data.root))}"
+    return f"ACOUSTID_CONFIG={quote(str(config))} {command}" if config else command
