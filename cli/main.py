@@ -56,6 +56,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "musicbrainz": "cli.commands.musicbrainz.musicbrainz:musicbrainz",
             "sample": "cli.commands.admin.sample:sample",
         },
+        "Move and back up the data": {
+            "restore": "cli.commands.data.restore:restore",
+        },
         "Measure": {
             "evaluate": "bench.identification.command:evaluate_command",
             "bench": "bench.command:bench",
@@ -69,7 +72,9 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The ``module:attribute`` of each command by its name."""
 
-PRIVATE_FILES: Final = frozenset({"Run the service", "Administer the data"})
+PRIVATE_FILES: Final = frozenset(
+    {"Run the service", "Administer the data", "Move and back up the data"}
+)
 """The headings of commands that write files of the service. Only their owner may read these."""
 
 UMASK: Final = 0o077

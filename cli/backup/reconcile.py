@@ -1,22 +1,27 @@
 """Makes restored databases agree with each other.
 
-The databases of a backup are read one after another: ingest, fingerprint, app. What one says about
-another, and why it is right after a restore:
+The snapshots of a backup are taken while no import, merge or edit can commit, in the order ingest,
+fingerprint, app (`cli.backup.snapshots`). What one database says about another after a restore:
 
-| fact | kept by |
-|---|---|
-| a receipt names an account, an application (app) | they are committed before the receipt, and app is read later |
-| a source (app) of a provenance row (ingest) | the same |
-| a format (app) of a fingerprint (fingerprint) | it is committed before the fingerprint, and app is read later |
-| the account (app) of an edit (fingerprint), of a change of an MBID link (ingest) | the same |
-| a receipt (ingest) without a final state that was imported (fingerprint) | `record_imported`: as an import does after a crash, it finds the row of `submission_import` and writes no second fingerprint |
-| a submission id (ingest) that was imported (fingerprint) and whose receipt arrived after the ingest database was read | `advance_submission_ids`: no other submission gets the id, so none is taken for imported |
-| a provenance row, a result, a change of a link (ingest) names a fingerprint, a track or a link (fingerprint) | the snapshots are taken while no import, merge or edit can commit, see `cli.backup.snapshots` |
-| outbox rows (ingest), which are announced by NATS | they are in one database with the receipts; those that were announced after the backup are announced again, with the same content |
-| messages of NATS that were received (ingest) | they are in one database with the receipts; a message that was received after the backup and acknowledged is not sent again |
-| positions of index, store and sketch index | they are rebuilt |
+* A receipt (ingest) names an account and an application (app), a provenance row a source (app), a
+  fingerprint a format (app), an edit (fingerprint) and a change of an MBID link (ingest) an account
+  (app). Each is committed before the row that names it, and the app database is read last.
+* A provenance row, a result or a change of a link (ingest) names a fingerprint, a track or a link
+  (fingerprint). An import commits the fingerprint database first, and a merge the ingest database
+  while it has changed the other one. Neither can commit in between, so the state is one that a
+  crash could have left. The service repairs it: a merge that runs again makes the same changes.
+* A receipt (ingest) may be without a final state although its submission was imported
+  (fingerprint). `record_imported` marks it, as an import does after a crash: it finds the row of
+  ``submission_import``, and no second fingerprint is written.
+* A submission may have been imported (fingerprint) whose id the ingest database does not know, if
+  databases were restored to different times. `advance_submission_ids` lets no other submission get
+  this id: it would be taken for imported.
+* Announcements (outbox) and records of messages from NATS are in one database with the receipts.
+  What was announced after the backup is announced again, with the same content. A message that was
+  received after the backup was acknowledged, so NATS does not send it again.
+* Index, fingerprint store and sketch index are rebuilt.
 
-Both functions may be repeated: a second call changes nothing.
+All functions may be repeated: a second call changes nothing.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Rebuilds the copies of a restored fingerprint database: index, fingerprint store, sketch index."""
+"""Rebuilds the copies of a restored fingerprint database: index, store, sketch index."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,9 @@
-"""The place of a restore: a new data directory, with its PostgreSQL running, or external servers."""
+"""The place of a restore: a new data directory with its PostgreSQL, or external servers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
@@ -66,10 +66,24 @@ def _is_own(data: DataDir, path: Path) -> bool:
     return path.name == "logs" and path.is_dir() and not any(path.iterdir())
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The place of a restore.
+
+    Attributes:
+        settings: the effective settings of the stack.
+        has_redis: whether its Redis is a server of the configuration, which may have answers of an
+            earlier catalogue.
+    """
+
+    settings: Settings
+    has_redis: bool
+
+
 @contextmanager
 def running_target(
     data: DataDir, environ: Mapping[str, str], postgres_bin: Path | None, report: Report
-) -> Iterator[Settings]:
+) -> Iterator[Target]:
     """Make the files of a stack in a data directory, and run its PostgreSQL during the block.
 
     PostgreSQL is not started if the configuration has hosts for all databases.
@@ -79,9 +93,6 @@ def running_target(
         environ: the environment of `acoustid up`, which may name a configuration.
         postgres_bin: the directory of PostgreSQL's programs; None to search for them.
         report: called with one line of text at a time.
-
-    Yields:
-        The effective settings of the stack.
 
     Raises:
         StackError: the configuration cannot be used, or PostgreSQL cannot be started.
@@ -98,7 +109,7 @@ def running_target(
             stack.callback(stop_process, start_server(server), server.escalation)
             record = record.with_ports(postgres=server.port, valkey=record.valkey_port)
         record.save(data)
-        yield write_effective(data, user, record)
+        yield Target(write_effective(data, user, record), has_redis=not user.embeds_redis)
 
 
 def _postgres(data: DataDir, record: StackRecord, postgres_bin: Path | None) -> PostgresServer:
@@ -109,9 +120,3 @@ def _postgres(data: DataDir, record: StackRecord, postgres_bin: Path | None) -> 
         password=record.postgres_password,
         log=data.log(PostgresServer.role),
     )
-
-
-def start_command(data: DataDir, config: Path | None) -> str:
-    """Return the command that starts a stack on the restored data."""
-    command = f"acoustid up --data-dir {quote(str(data.root))}"
-    return f"ACOUSTID_CONFIG={quote(str(config))} {command}" if config else command

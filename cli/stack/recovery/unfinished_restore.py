@@ -1,4 +1,4 @@
-"""The file ``restore.json``: a restore of a backup that has not ended. No stack starts beside it."""
+"""The file ``restore.json``: a restore that has not ended. No stack starts beside it."""
 
 import json
 import os
@@ -20,16 +20,22 @@ class UnfinishedRestore:
     Attributes:
         backup: the identity of the backup.
         source: its path, for messages.
-        databases: the databases that are restored completely.
+        databases: the dumps that are restored completely.
+        begun: the dump that is being restored; empty for none.
     """
 
     backup: str
     source: str
     databases: Sequence[str] = ()
+    begun: str = ""
+
+    def beginning(self, name: str) -> "UnfinishedRestore":
+        """Return a copy with another dump that is being restored."""
+        return replace(self, begun=name)
 
     def with_database(self, name: str) -> "UnfinishedRestore":
-        """Return a copy with one more complete database."""
-        return replace(self, databases=(*self.databases, name))
+        """Return a copy with one more complete dump."""
+        return replace(self, databases=(*self.databases, name), begun="")
 
     def save(self, data: DataDir) -> None:
         """Write the file, so that it survives a crash of the machine."""
@@ -82,7 +88,11 @@ def require_no_restore(data: DataDir) -> None:
 
 def _decode(found: Mapping[str, object]) -> UnfinishedRestore:
     match found:
-        case {"backup": str(backup), "source": str(source), "databases": [*databases]}:
-            return UnfinishedRestore(backup, source, tuple(map(str, databases)))
+        case {
+            "backup": str(backup),
+            "source": str(source),
+            "databases": [*databases],
+            "begun": str(begun),
+        }:
+            return UnfinishedRestore(backup, source, tuple(map(str, databases)), begun)
     raise KeyError("backup")
-
