@@ -35,6 +35,7 @@ COMMAND_HELP: Final[Mapping[str, str]] = MappingProxyType(
         "store": "Manage the fingerprint store, a copy of all fingerprints.",
         "musicbrainz": "Manage the copy of MusicBrainz, the source of metadata.",
         "sample": "Load the sample catalogue. The workers must run.",
+        "backup": "Write a backup of the databases and the configuration.",
         "restore": "Restore a backup of `acoustid backup`, for `acoustid up` on the same directory.",
         "evaluate": "Measure recall, position error and false matches on real recordings.",
         "bench": "Measure this software on this machine. Print the figures as JSON.",

@@ -57,6 +57,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "sample": "cli.commands.admin.sample:sample",
         },
         "Move and back up the data": {
+            "backup": "cli.commands.data.backup:backup",
             "restore": "cli.commands.data.restore:restore",
         },
         "Measure": {

@@ -9,7 +9,7 @@ password.
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class UserConfig:
         settings = read_settings(path or Path(os.devnull), environ, embedded=True)
         config = cls(
             full_path(path) if path else None,
-            _read_sections(path),
+            read_sections(path),
             settings.sources,
             environ,
             settings,
@@ -147,8 +147,11 @@ def read_settings(
 def write_effective(data: DataDir, user: UserConfig, record: StackRecord) -> Settings:
     """Write the effective ``acoustid.conf`` into the data directory; return its settings."""
     sections = {name: dict(options) for name, options in user.sections.items()}
-    _add_environment(sections, user.environ)
-    for section, options in _embedded_sections(data, user, record).items():
+    add_environment(sections, user.environ)
+    embedded = embedded_sections(
+        data, record, databases=user.embedded_databases, redis=user.embeds_redis
+    )
+    for section, options in embedded.items():
         for option, value in options.items():
             if not user.sets(section, option):
                 sections.setdefault(section, {})[option] = value
@@ -156,8 +159,8 @@ def write_effective(data: DataDir, user: UserConfig, record: StackRecord) -> Set
     return read_settings(data.config, user.environ)
 
 
-def _add_environment(texts: Sections, environ: Mapping[str, str]) -> None:
-    """Add the options of the environment, which replace those of the file."""
+def add_environment(texts: Sections, environ: Mapping[str, str]) -> None:
+    """Add the options of the environment to those of a file, which they replace."""
     for variable, text in environ.items():
         found = resolve_variable(variable)
         if found is None or not _fits_a_line(text):
@@ -205,7 +208,17 @@ def _names(option: Option, name: str) -> bool:
     return found is not None and found[0].location == option.location
 
 
-def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> Sections:
+def embedded_sections(
+    data: DataDir, record: StackRecord, *, databases: Sequence[str], redis: bool
+) -> Sections:
+    """Return the options that a stack sets unless the user does.
+
+    Args:
+        data: its data directory.
+        record: its ports and passwords.
+        databases: the sections of the databases on the embedded PostgreSQL.
+        redis: whether it uses the embedded Valkey.
+    """
     sections: Sections = {
         "fingerprint_index": {
             "path": str(data.index),
@@ -219,14 +232,14 @@ def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> 
         "api": {"one_core": "true"},
         "flower": {"password": record.flower_password},
     }
-    for name in user.embedded_databases:
+    for name in databases:
         sections[name] = {
             "host": LOOPBACK,
             "port": str(record.postgres_port),
             "user": USER,
             "password": record.postgres_password,
         }
-    if user.embeds_redis:
+    if redis:
         sections[REDIS] = {
             "host": LOOPBACK,
             "port": str(record.valkey_port),
@@ -235,7 +248,7 @@ def _embedded_sections(data: DataDir, user: UserConfig, record: StackRecord) -> 
     return sections
 
 
-def _read_sections(path: Path | None) -> Sections:
+def read_sections(path: Path | None) -> Sections:
     """Return the options of a file that `load_settings` accepts, with absolute paths.
 
     The effective file is in another folder.

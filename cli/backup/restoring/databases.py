@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from cli.backup.manifest import BackupManifest, DatabaseDump
 from cli.backup.opened import OpenedBackup
-from cli.backup.restoring.pg_restore import Dump
+from cli.backup.restoring.pg_restore import APPLICATION, Dump
 from cli.error_messages import explain_database
 from cli.errors import StackError
 from cli.stack.data_directory import DataDir
@@ -171,7 +171,7 @@ def _connected(database: DatabaseSettings) -> Iterator[sa.Connection]:
         database.url(),
         poolclass=sa.NullPool,
         isolation_level="AUTOCOMMIT",
-        connect_args=connect_arguments("acoustid-restore"),
+        connect_args=connect_arguments(APPLICATION),
     )
     with engine.connect() as connection:
         yield connection

