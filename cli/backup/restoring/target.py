@@ -108,6 +108,9 @@ def running_target(
             server.report = report
             stack.callback(stop_process, start_server(server), server.escalation)
             record = record.with_ports(postgres=server.port, valkey=record.valkey_port)
+        if user.embeds_redis:  # it is not started, but the settings need its port
+            port = ports.prefer(record.valkey_port)
+            record = record.with_ports(postgres=record.postgres_port, valkey=port)
         record.save(data)
         yield Target(write_effective(data, user, record), has_redis=not user.embeds_redis)
 
