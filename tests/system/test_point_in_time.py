@@ -74,7 +74,9 @@ class Operator:
             timeout=170,
             cwd="/",
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        log = self.stack.data.root / "postgres" / "recovery.log"
+        replayed = log.read_text() if log.exists() else ""
+        assert done.returncode == 0, done.stdout + done.stderr + replayed
         return done.stdout + done.stderr
 
 
@@ -103,8 +105,8 @@ def test_a_stack_goes_back_to_a_point_in_time(folder: Path) -> None:
         time.sleep(1)
         add(stack, 2)
         assert [is_found(stack, number) for number in range(3)] == [True] * 3
-        output = operator.run(2, moment)
-        assert "rebuilding the index: it belongs to another database, or to a later state" in output
+        operator.run(2, moment)
+        assert "rebuilding the index: it belongs to another" in data.log("migrate").read_text()
         assert [is_found(stack, number) for number in range(3)] == [True, True, False]
         add(stack, 2)
         assert is_found(stack, 2)
