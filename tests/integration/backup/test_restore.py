@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,33 +26,6 @@ from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.clients.admin_commands import Run
 from tests.support.polling import eventually
-from tests.support.processes.servers import Servers
-from tests.support.processes.workers import write_config
-
-SUFFIX = "_restored"
-
-
-@pytest.fixture
-def target(servers: Servers) -> Iterator[Settings]:
-    """Settings of four databases that do not exist."""
-    settings = servers.settings(SUFFIX)
-    drop(settings)
-    yield settings
-    drop(settings)
-
-
-def drop(settings: Settings) -> None:
-    for database in migrate.database_settings(settings).values():
-        url = database.url().set(database="postgres")
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            connection.execute(sa.text(f'DROP DATABASE IF EXISTS "{database.name}" WITH (FORCE)'))
-
-
-@pytest.fixture
-def config(target: Settings, tmp_path: Path) -> Path:
-    """A configuration with the hosts of all servers."""
-    return write_config(target, tmp_path / "own.conf")
 
 
 @pytest.fixture
