@@ -38,6 +38,7 @@ COMMAND_HELP: Final[Mapping[str, str]] = MappingProxyType(
         "import": "Import the data files in DIR: an export, or files of the public service.",
         "export": "Write the catalogue to DIR, one file for each table and day.",
         "backup": "Write a backup of the databases and the configuration.",
+        "restore": "Restore a backup of `acoustid backup`, for `acoustid up` on the same directory.",
         "evaluate": "Measure recall, position error and false matches on real recordings.",
         "bench": "Measure this software on this machine. Print the figures as JSON.",
     }

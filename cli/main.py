@@ -60,6 +60,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "import": "cli.commands.data.import_files:import_command",
             "export": "cli.commands.data.export:export",
             "backup": "cli.commands.data.backup:backup",
+            "restore": "cli.commands.data.restore:restore",
         },
         "Measure": {
             "evaluate": "bench.identification.command:evaluate_command",

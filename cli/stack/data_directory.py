@@ -23,8 +23,8 @@ CONFIG_VARIABLE = "ACOUSTID_CONFIG"
 """The variable that names the file with the settings."""
 
 _ENTRIES: Final = (
-    r"(acoustid\.conf|stack\.json|run\.json|run\.lock|prepared\.json|demo-lookup\.txt|postgres\.place"
-    r"|index|fingerprints|sketch|valkey|logs|machine-code)"
+    r"(acoustid\.conf|stack\.json|run\.json|run\.lock|prepared\.json|restore\.json|restored\.conf"
+    r"|demo-lookup\.txt|postgres\.place|index|fingerprints|sketch|valkey|logs|machine-code)"
 )
 _ENTRY: Final = re.compile(rf"{_ENTRIES}(\.damaged-.*)?|\.{_ENTRIES}-\w+")
 """The files of a data directory, those set aside, and partly written ones."""
@@ -81,6 +81,16 @@ class DataDir:
     def prepared(self) -> Path:
         """The demo keys that the preparation of the databases has created."""
         return self.root / "prepared.json"
+
+    @property
+    def restore(self) -> Path:
+        """The restore of a backup that has not ended."""
+        return self.root / "restore.json"
+
+    @property
+    def restored_config(self) -> Path:
+        """The options that were set for the stack whose backup was restored here."""
+        return self.root / "restored.conf"
 
     @property
     def demo_lookup(self) -> Path:

@@ -1,6 +1,5 @@
 """Starts servers, databases and processes of a stack, and runs it until it is stopped."""
 
-import os
 import socket
 import sys
 import time
@@ -22,8 +21,8 @@ from cli.stack.logs.own_output import rotating
 from cli.stack.processes import forking, preloading
 from cli.stack.processes.child_process import SAFE_PATH
 from cli.stack.recovery.damaged_files import repair_files
-from cli.stack.requirements.code_folder import VARIABLE as CODE_FOLDER
-from cli.stack.requirements.code_folder import needs_code_folder
+from cli.stack.recovery.unfinished_restore import require_no_restore
+from cli.stack.requirements.code_folder import choose_code_folder
 from cli.stack.roles import Layout, Role, roles
 from cli.stack.run_state import RunState, stop_strays
 from cli.stack.running.port_holder import require_port
@@ -91,9 +90,10 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
     data = options.data
     data.create()
     with data.lock():
+        require_no_restore(data)
         require_no_supervisor(data)
         repair_files(data, report)
-        _choose_code_folder(data, report)
+        choose_code_folder(data.machine_code, report)
         user = UserConfig.read(effective=data.config)
         require_own_configuration(user.path)
         if user.embedded_databases:
@@ -117,16 +117,6 @@ def run_stack(options: UpOptions, report: Report, on_ready: Callable[[], None]) 
                 supervisor.run_until_stopped()
         except StopRequested:
             report("stopped")
-
-
-def _choose_code_folder(data: DataDir, report: Report) -> None:
-    """Set the folder for machine code in the environment of this process, if Numba finds none."""
-    if needs_code_folder():
-        os.environ[CODE_FOLDER] = str(data.machine_code)
-        report(
-            f"the compiled loops are kept in {data.machine_code}: neither {CODE_FOLDER}, nor the"
-            " folder of the package, nor the user's cache directory can be written to"
-        )
 
 
 def _flower_port(options: UpOptions, user: UserConfig) -> int:

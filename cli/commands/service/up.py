@@ -18,6 +18,7 @@ from cli.stack.demo_keys import Prepared
 from cli.stack.front_end_health import health_lines, settled_health
 from cli.stack.identity.claim import require_adopted
 from cli.stack.processes.child_process import SAFE_PATH, ChildProcess, open_log, read_tail
+from cli.stack.recovery.unfinished_restore import require_no_restore
 from cli.stack.requirements.free_space import require_free_space
 from cli.stack.requirements.open_files import raise_file_limit
 from cli.stack.requirements.stack_owner import require_own_stack
@@ -91,6 +92,7 @@ def up(  # noqa: PLR0913 - one argument per option
     raise_file_limit()
     data = DataDir.at(data_dir)
     require_own_stack(data.root, data.record)
+    require_no_restore(data)
     if not detached:  # the process with --detach has checked it
         require_free_space(data.root, _report, exists=data.record.exists())
     require_adopted(data, adopt=adopt)

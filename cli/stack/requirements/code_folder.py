@@ -6,6 +6,7 @@ Otherwise every process that needs the loops would compile them at each start.
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,21 @@ VARIABLE: Final = "NUMBA_CACHE_DIR"
 _PROBE: Final = (
     "import sys; from pipeline.loops.compiled import can_keep_code; sys.exit(not can_keep_code())"
 )
+
+
+def choose_code_folder(folder: Path, report: Callable[[str], None]) -> None:
+    """Set the folder for machine code in the environment of this process, if Numba finds none.
+
+    Args:
+        folder: the folder to use then.
+        report: called with a line of text then.
+    """
+    if needs_code_folder():
+        os.environ[VARIABLE] = str(folder)
+        report(
+            f"the compiled loops are kept in {folder}: neither {VARIABLE}, nor the folder of the"
+            " package, nor the user's cache directory can be written to"
+        )
 
 
 def needs_code_folder() -> bool:
