@@ -115,8 +115,11 @@ def test_all_ways_of_running_the_stages_give_the_same_answer(
     assert [worker.ask().answers for _ in range(2)] == [answers] * 2
     # A task is counted when it begins, so before the reply.
     [counts] = task_counts(1)
-    assert set(counts) == set(tasks)
-    assert set(counts.values()) == ({2} if tasks == CHAIN else {1})
+    if tasks == CHAIN:
+        assert counts == dict.fromkeys(CHAIN, 2)
+    else:  # the second batch is sampled too if it is sent a second later
+        assert set(counts) <= set(tasks)
+        assert sum(counts.values()) == 2
 
 
 @pytest.mark.parametrize("fast_path", [True, False])

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pipeline.bulk_import.files.reading.batches import LINE, Batch
 from pipeline.bulk_import.files.reading.table_rows import TableRows
 from pipeline.catalog.binary_copy import copy_rows
+from pipeline.runtime.rebuildable_error import RebuildableError
 
 STAGING: Final = "incoming"
 """Its name in SQL."""
@@ -35,12 +36,20 @@ class Found:
     reason: str
 
 
-class ConflictError(Exception):
-    """A line disagrees with a row that is here. Skipping it would not help: the run stops."""
+class ConflictError(RebuildableError):
+    """A line disagrees with a row that is here. Skipping it would not help: the run stops.
 
-    def __init__(self, found: Found) -> None:
-        super().__init__(found.reason)
-        self.found = found
+    Args:
+        line: the number of the line.
+        reason: what disagrees.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        self.found = Found(line, reason)
+
+    def __str__(self) -> str:
+        """Return the reason."""
+        return self.found.reason
 
 
 def create_staging(connection: sa.Connection, rows: TableRows) -> None:
@@ -81,7 +90,8 @@ def refuse_conflicts(connection: sa.Connection, *statements: str) -> None:
     """
     for statement in statements:
         if found := query(connection, statement):
-            raise ConflictError(found[0])
+            first = found[0]
+            raise ConflictError(first.line, first.reason)
 
 
 def take_out(connection: sa.Connection, statement: str) -> list[Found]:

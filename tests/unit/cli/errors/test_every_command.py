@@ -31,6 +31,7 @@ WITHOUT_STACK = {
     "index restore",
     "index serve",
     "ready",
+    "restore",
     "serve",
     "status",
     "up",
@@ -51,6 +52,8 @@ def safe_line(name: str, folder: Path, **values: str) -> list[str]:
         "index serve": ["index", "serve", "--dir", str(folder / "file" / "below")],
         "ready": ["ready"],  # with an address it waits without a limit
         "completion": ["completion", "fish"],
+        "backup": [*line, str(folder / "backups")],  # DIR and --to exclude each other
+        "restore": ["restore", "--check", str(folder / "file")],
         "evaluate": ["evaluate", "--data", str(folder)],  # the bundled recordings take seconds
     }
     return fixed.get(name, line)

@@ -20,6 +20,7 @@ import tasks
 from api.http import errors as api_errors
 from cli.commands.client.http_client import RefusedError
 from cli.errors import Interrupted
+from pipeline.bulk_import.files.loading.staging import ConflictError
 from pipeline.fingerprint.errors import InvalidFingerprint, Reason
 from pipeline.fingerprint_store.errors import StoreCorrupt, StoreLocked
 from pipeline.index.changelog_state import ChangelogState
@@ -54,6 +55,7 @@ ARGUMENTS: dict[Error, tuple[Any, ...]] = {
     IndexUnusable: (Condition.DAMAGED,),
     SketchUnusable: (Condition.FILLING,),
     ConfigError: (["[redis] prot: unknown", "[api] port: not a number"],),
+    ConflictError: (5, "fingerprint 3 is another one here"),
     api_errors.ApiError: ("internal error", {"Retry-After": "3"}),
     api_errors.InternalError: (),
     api_errors.InvalidMusicbrainzTokenError: (),
