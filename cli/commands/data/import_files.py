@@ -103,7 +103,7 @@ def _report(done: Imported, refused: Rejects) -> None:
     """
     known = f"; {done.known} files were imported before" if done.known else ""
     click.echo(
-        f"imported {done.files} files, {done.lines - refused.count} lines, "
+        f"imported {done.files} files, {max(0, done.lines - refused.count)} lines, "
         f"{done.changed} changed rows{known}"
     )
     if done.without_fingerprint:

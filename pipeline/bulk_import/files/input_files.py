@@ -81,6 +81,8 @@ def find_files(folder: Path) -> DataFolder:
             if path != manifests.NAME and not path.startswith(f"{PRIVATE_FOLDER}/"):
                 other.append(path)
             continue
+        if not (folder / path).is_file():  # to open a pipe would wait for ever
+            raise DataImportError(f"{folder / path} is not a file, or a link to none: remove it")
         file = DataFile(folder / path, name, (folder / path).stat().st_size, _rows(manifest, path))
         if file.key in found:
             raise DataImportError(
@@ -99,9 +101,15 @@ def find_files(folder: Path) -> DataFolder:
 
 
 def _paths(folder: Path) -> Iterator[str]:
-    """Yield the paths of all files below a folder, relative to it, with slashes."""
-    for directory, _, names in os.walk(folder, onerror=_raise):
-        for name in names:
+    """Yield the paths of all files and links below a folder, relative to it, with slashes."""
+    for directory, folders, names in os.walk(folder, onerror=_raise):
+        # Named, since they are not read: a link to a folder, and a folder with the name of a file.
+        unread = [
+            each
+            for each in folders
+            if each.endswith(".jsonl.gz") or (Path(directory) / each).is_symlink()
+        ]
+        for name in (*names, *unread):
             yield (Path(directory) / name).relative_to(folder).as_posix()
 
 

@@ -128,6 +128,7 @@ def import_files(
             held = None
             if _is_seed(databases, remaining):
                 held = stack.enter_context(copies.open_copies(settings, databases))
+                copies.require_own(held, databases)
             if is_private:
                 done.changed += import_accounts(databases, folder.path, rejects, shown.begin)
             with ReadAhead() as reader:
