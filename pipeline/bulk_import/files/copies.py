@@ -64,9 +64,7 @@ def open_copies(settings: Settings, databases: Databases) -> Iterator[OpenCopies
     index, store = settings.fingerprint_index, settings.fingerprint_store
     with ExitStack() as stack:
         opened = OpenCopies(
-            stack.enter_context(
-                _when_free(lambda: open_or_empty_index(index, databases), "index")
-            )
+            stack.enter_context(_when_free(lambda: open_or_empty_index(index, databases), "index"))
         )
         if store.enabled:
             writer = _when_free(lambda: open_or_empty_store(store.path, databases), "store")

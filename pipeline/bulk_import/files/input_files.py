@@ -154,7 +154,7 @@ def digests(folder: DataFolder, progress: Callable[[int], object]) -> dict[str, 
     """
     found = {}
     for file in folder.files:
-        digest = _digest(file.path, progress)
+        digest = file_digest(file.path, progress)
         if folder.manifest:
             path = file.path.relative_to(folder.path).as_posix()
             if folder.manifest.files[path].sha256 != digest.hex():
@@ -165,7 +165,12 @@ def digests(folder: DataFolder, progress: Callable[[int], object]) -> dict[str, 
     return found
 
 
-def _digest(path: Path, progress: Callable[[int], object]) -> bytes:
+def file_digest(path: Path, progress: Callable[[int], object] = bool) -> bytes:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        OSError: it can't be read.
+    """
     sha = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_PIECE):

@@ -52,10 +52,8 @@ WITH pair AS (
 )
 """
 
-_JOIN: Final = (
-    _JOINED
-    + """
-, removed AS (
+_JOIN: Final = """
+{joined}, removed AS (
     DELETE FROM {table} r USING pair WHERE r.id = pair.id
     RETURNING pair.kept, r.submission_count {flags}
 ), added AS (
@@ -64,7 +62,6 @@ _JOIN: Final = (
 UPDATE {table} l SET submission_count = l.submission_count + added.count {set_flags}
 FROM added WHERE l.id = added.kept
 """
-)
 
 _FLAGS: Final = {
     "flags": ", r.disabled, r.merged_into",
@@ -80,13 +77,11 @@ FROM track_mbid r, track t, track_mbid twin
 WHERE {merged} AND other.merged_into = r.id AND twin.mbid = r.mbid AND twin.track_id = t.new_id
 """
 
-_REPLACE_BY_JOINED: Final = (
-    _JOINED
-    + """
+_REPLACE_BY_JOINED: Final = """
+{joined}
 UPDATE track_mbid other SET merged_into = nullif(pair.kept, other.id)
 FROM pair WHERE other.merged_into = pair.id
 """
-)
 
 
 def follow_merges(databases: Databases) -> int:
@@ -124,6 +119,7 @@ def _join_links(connection: sa.Connection, after: int, last: int) -> int:
     for table, value in VALUES.items():
         names = {"table": table, "value": value, "merged": _MERGED}
         names |= _FLAGS if table == "track_mbid" else dict.fromkeys(_FLAGS, "")
+        names["joined"] = _JOINED.format(**names)
         statements = [_REMOVE_TWINS, _JOIN]
         if table == "track_mbid":
             statements = [_REPLACE_BY_TWIN, _REMOVE_TWINS, _REPLACE_BY_JOINED, _JOIN]

@@ -34,16 +34,21 @@ ON {same_key} WHERE {other} ORDER BY i.place LIMIT 1
 
 _WRITE: Final = """
 INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows}
-ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({present}) IS DISTINCT FROM ({given})
+ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({present}) IS DISTINCT FROM ({given}){unless}
 """
+
+_UNLESS: Final = {
+    "submission": " AND (submission.state = 'pending' OR EXCLUDED.state <> 'pending')"
+}
+"""Rows that stay: a submission that was pending in the files may be imported here since."""
 
 _INSERT: Final = (
     "INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows} ON CONFLICT DO NOTHING"
 )
 
 _ADVANCE: Final = """
-SELECT setval(pg_get_serial_sequence(:table, 'id'), highest) FROM (SELECT max(id) AS highest
-FROM {table}) found WHERE highest > coalesce(
+SELECT setval(pg_get_serial_sequence(:table, 'id'), highest)
+FROM (SELECT greatest(max(id), :least) AS highest FROM {table}) found WHERE highest > coalesce(
     pg_sequence_last_value(pg_get_serial_sequence(:table, 'id')::regclass), 0)
 """
 
@@ -118,10 +123,7 @@ def _text(line: Line, without: Callable[[dict[str, Any]], dict[str, Any]]) -> st
     """Return the JSON of a line, changed by `without`."""
     if line.problem is not None:
         raise LineError(line.problem)
-    row = without(parse_object(line.content))
-    if b"\\u0000" in line.content:
-        raise LineError("contains the character NUL")
-    return json.dumps(row)
+    return json.dumps(without(parse_object(line.content)))
 
 
 def _write(
@@ -153,6 +155,7 @@ def _write(
         # Fingerprints get their formats by name, so a format may have another id here.
         return connection.execute(sa.text(_INSERT.format(**names)), rows).rowcount
     names |= {
+        "unless": _UNLESS.get(table.name, ""),
         "changes": ", ".join(f"{each} = EXCLUDED.{each}" for each in others),
         "present": ", ".join(f"{found.name}.{each}" for each in others),
         "given": ", ".join(f"EXCLUDED.{each}" for each in others),
@@ -169,9 +172,15 @@ def _write(
         ) from None
 
 
-def advance_id(connection: sa.Connection, table: PrivateTable) -> None:
-    """Let the database give out only ids above those of a table, if it gives out ids."""
+def advance_id(connection: sa.Connection, table: PrivateTable, least: int) -> None:
+    """Let the database give out only ids above those of a table, if it gives out ids.
+
+    Args:
+        connection: a connection to the database of the table, in a transaction.
+        table: the table.
+        least: further ids up to this one are not given out.
+    """
     found = _METADATA[table.database].tables[table.name]
     if "id" in found.c:
         statement = _ADVANCE.format(table=found.fullname)
-        connection.execute(sa.text(statement), {"table": found.fullname})
+        connection.execute(sa.text(statement), {"table": found.fullname, "least": least})
