@@ -20,6 +20,7 @@ from pipeline.data_files.private_tables import PrivateTable
 
 _METADATA: Final = {"app": APP, "fingerprint": FINGERPRINT, "ingest": INGEST}
 _MOST_LINES: Final = 1_000
+_OF_A_LINE: Final = frozenset({"23502", "23514"})  # a null, or a value that a check refuses
 _MOST_BYTES: Final = 8 << 20
 
 Part = tuple[list[Line], int]
@@ -106,7 +107,9 @@ def write_lines(
     try:
         with connection.begin_nested():
             return _write(connection, table, path, good)
-    except sa.exc.DataError as error:
+    except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+        if not _is_of_a_line(error):
+            raise _disagrees(table, path, good, error) from None
         if len(good) == 1:
             reason = "a value does not fit to its column"
             rejects.add(BadLine(str(path), good[0][0].number, reason, good[0][0].content))
@@ -160,16 +163,24 @@ def _write(
         "present": ", ".join(f"{found.name}.{each}" for each in others),
         "given": ", ".join(f"EXCLUDED.{each}" for each in others),
     }
-    try:
-        return connection.execute(sa.text(_WRITE.format(**names)), rows).rowcount
-    except sa.exc.IntegrityError as error:
-        # The text of the error may contain a key. The name of the constraint says what is wrong.
-        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-        raise DataImportError(
-            f"{path}:{good[0][0].number}: this row, or one of the next {len(good) - 1}, disagrees "
-            f"with the rows of {table.name} here ({constraint}): the file belongs to another "
-            "service, or a file is missing"
-        ) from None
+    return connection.execute(sa.text(_WRITE.format(**names)), rows).rowcount
+
+
+def _is_of_a_line(error: sa.exc.DBAPIError) -> bool:
+    """Return whether a row is wrong by itself, not together with others."""
+    return isinstance(error, sa.exc.DataError) or getattr(error.orig, "pgcode", "") in _OF_A_LINE
+
+
+def _disagrees(
+    table: PrivateTable, path: Path, good: list[tuple[Line, str]], error: sa.exc.DBAPIError
+) -> DataImportError:
+    # The text of the error may contain a key. The name of the constraint says what is wrong.
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    return DataImportError(
+        f"{path}:{good[0][0].number}: this row, or one of the next {len(good) - 1}, disagrees "
+        f"with the rows of {table.name} here ({constraint}): the file belongs to another "
+        "service, or a file is missing"
+    )
 
 
 def advance_id(connection: sa.Connection, table: PrivateTable, least: int) -> None:
