@@ -10,6 +10,7 @@ import json
 import math
 import time
 from dataclasses import MISSING, fields
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 import redis
@@ -27,7 +28,12 @@ MISS_TTL: Final = 5
 
 
 CHANNEL: Final = "key:changed"
-"""The channel on which Redis reports changed keys; a message is ``<kind>:<digest>``."""
+"""The channel on which Redis reports changed keys; a message is ``<kind>:<digest>``, or `ALL`."""
+
+ALL: Final = "all"
+"""The message that any key may have changed."""
+
+_DELETED: Final = 1_000  # keys in one command
 
 
 def time_to_live(holder: Application | Account | None) -> float:
@@ -91,6 +97,22 @@ class RedisKeyCache(Generic[Holder]):
 
     def _name(self, key_digest: str) -> str:
         return f"key:{self.name}:{key_digest}"
+
+
+def forget_keys(client: redis.Redis) -> None:
+    """Remove all keys from the caches of Redis and of all front ends.
+
+    Call it after many holders have changed and the transaction is committed. A front end that has
+    read a holder before may still store it; call it once more some time later.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is unreachable.
+    """
+    for kind in (Application, Account):
+        names = client.scan_iter(f"key:{kind.__name__.lower()}:*", count=_DELETED)
+        while some := list(islice(names, _DELETED)):
+            client.unlink(*some)
+    client.publish(CHANNEL, ALL)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -14,7 +14,7 @@ import redis
 import structlog
 from redis.exceptions import RedisError
 
-from api.access.key_cache import CHANNEL
+from api.access.key_cache import ALL, CHANNEL
 
 PING_AFTER: Final = 3.0
 """Seconds without a message after which the connection is tested."""
@@ -103,7 +103,7 @@ class KeyChanges:
                     channel.ping()
 
     def _handle(self, message: Mapping[str, Any]) -> None:
-        if message["type"] == "subscribe":
+        if message["type"] == "subscribe" or message["data"] == ALL.encode():
             for table in self.tables.values():
                 table.clear()
         elif message["type"] == "message":

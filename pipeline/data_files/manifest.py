@@ -10,6 +10,7 @@ from typing import Any, Final
 NAME: Final = "manifest.json"
 FORMAT: Final = "acoustid-export"
 VERSION: Final = 1
+_MAX_ID: Final = 2**63 - 1
 
 
 class ManifestError(ValueError):
@@ -109,6 +110,10 @@ def read_manifest(folder: Path) -> Manifest | None:
 def _decode(content: dict[str, Any]) -> Manifest:
     files = {name: _decode_entry(entry) for name, entry in content.pop("files").items()}
     snapshot = datetime.fromisoformat(content.pop("snapshot"))
+    for number in content.get("highest_ids", {}).values():
+        _check(type(number) is int and 0 <= number <= _MAX_ID)
+    for name in ("is_complete", "is_private"):
+        _check(type(content.get(name, False)) is bool)
     final_before = content.pop("final_before", None)
     return Manifest(
         files=files,
@@ -118,7 +123,13 @@ def _decode(content: dict[str, Any]) -> Manifest:
     )
 
 
+def _check(is_right: bool) -> None:  # noqa: FBT001 - a condition
+    if not is_right:
+        raise ValueError
+
+
 def _decode_entry(entry: dict[str, Any]) -> FileEntry:
+    _check(all(type(entry[name]) is int and entry[name] >= 0 for name in ("rows", "size")))
     imported = entry.get("imported")
     times = {
         "snapshot": datetime.fromisoformat(entry["snapshot"]),

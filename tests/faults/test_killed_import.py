@@ -1,4 +1,4 @@
-"""An import of data files that is killed at any moment is completed by the next run."""
+"""An import that is killed at any moment is completed by the next run."""
 
 import random
 from pathlib import Path

@@ -5,6 +5,8 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from cli.commands.data.catalogues import batch as catalogue_batch
+from cli.commands.data.catalogues.run import CatalogueOptions, import_catalogue
 from pipeline.bulk_import.files.input_files import find_files
 from pipeline.bulk_import.files.reading import read_ahead
 from pipeline.bulk_import.files.run import import_files
@@ -33,6 +35,24 @@ def start_import(settings: Settings, folder: Path, batch: int) -> BaseProcess:
     process = get_context("spawn").Process(target=_run, args=(settings, folder, batch))
     process.start()
     return process
+
+
+def start_catalogue_import(settings: Settings, file: Path, batch: int) -> BaseProcess:
+    """Start an import of JSON lines of another catalogue in another process.
+
+    Args:
+        settings: the settings of the servers.
+        file: the file.
+        batch: number of submissions of a batch.
+    """
+    process = get_context("spawn").Process(target=_run_catalogue, args=(settings, file, batch))
+    process.start()
+    return process
+
+
+def _run_catalogue(settings: Settings, file: Path, batch: int) -> None:
+    catalogue_batch.MAX_RECEIPTS = batch  # type: ignore[misc]
+    import_catalogue("jsonl", file, settings, CatalogueOptions())
 
 
 def _run(settings: Settings, folder: Path, batch: int) -> None:

@@ -1,5 +1,6 @@
-"""`acoustid identify` and `acoustid submit` with Debian's fpcalc."""
+"""`acoustid identify`, `submit` and `import --format audio` with Debian's fpcalc."""
 
+import json
 import math
 import os
 import random
@@ -141,3 +142,31 @@ def test_the_fingerprint_of_a_whole_file_begins_with_that_of_120_s(tmp_path: Pat
     assert (whole.duration, first.size) == (150, PUBLIC_WORDS)
     assert words.size == (150 * RATE - 4096) // 1365 - 18
     assert np.array_equal(public_part(words), first)
+
+
+@needs(FPCALC)
+def test_a_folder_of_audio_files_is_imported_once(stack: WholeStack, tmp_path: Path) -> None:
+    """A quiet copy joins its track; files without a title and of other data are refused."""
+    music = tmp_path / "music"
+    for name, seed, volume in (("one", 11, 0.5), ("copy", 11, 0.2), ("two", 12, 0.5)):
+        path = write_melody(music / f"{name}.wav", seed=seed, volume=volume)
+        tags = read_tags(path)
+        tags.set(tag_names.TITLE, f"Title {seed}")
+        tags.save(path)
+    write_melody(music / "untagged.wav", seed=13)
+    (music / "text.mp3").write_bytes(b"not audio")
+    rejects = tmp_path / "rejects"
+    arguments = ("import", "--format", "audio", str(music), "--on-error", "skip")
+    first = stack.acoustid(*arguments, "--rejects", str(rejects))
+    assert first.returncode == 4, first.stderr
+    assert "3 files imported, 2 files skipped" in first.stdout
+    refused = {Path(json.loads(each)["file"]).name for each in rejects.read_text().splitlines()}
+    assert refused == {"untagged.wav", "text.mp3"}
+    again = stack.acoustid(*arguments)
+    assert "0 files imported" in again.stdout + again.stderr
+    found = stack.acoustid("identify", str(music / "copy.wav"), str(music / "two.wav")).stdout
+    _, _, of_copy = found.partition(f"{music / 'copy.wav'}:")
+    of_copy, _, of_other = of_copy.partition(f"{music / 'two.wav'}:")
+    assert "Title 11" in of_copy
+    assert "Title 11" not in of_other
+    assert "Title 12" in of_other

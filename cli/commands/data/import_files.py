@@ -1,10 +1,14 @@
 """``acoustid import``: imports data files."""
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 import click
+from redis import RedisError
 
+from api.access.key_cache import forget_keys
 from cli.argument_checks import CheckedCommand
 from cli.commands.data.bars import Bars
 from cli.commands.data.catalogues.options import OtherFormat, format_options
@@ -16,6 +20,8 @@ from pipeline.bulk_import.files.input_files import find_files
 from pipeline.bulk_import.files.run import Imported, import_files
 from pipeline.bulk_import.rejects import Rejects
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
+from pipeline.settings.sections import RedisSettings
 from tasks.redis_state import catalogue_generation
 
 MOST_NAMED: Final = 10
@@ -80,11 +86,25 @@ def import_command(
     databases = Databases(settings, component="import")
     try:
         with Rejects(on_error, rejects, _tell) as refused, Bars() as bars:
-            done = import_files(settings, databases, folder, refused, bars, is_private=is_private)
+            done = import_files(
+                settings,
+                databases,
+                folder,
+                refused,
+                bars,
+                is_private=is_private,
+                keys_changed=partial(_forget_keys, settings.redis),
+            )
     finally:
         databases.dispose()
         catalogue_generation.renew_at(settings.redis)
     _report(done, refused)
+
+
+def _forget_keys(settings: RedisSettings) -> None:
+    """Empty the caches of keys. Without Redis, front ends use new keys within two minutes."""
+    with suppress(RedisError), connect(settings) as client:
+        forget_keys(client)
 
 
 def _tell(text: str) -> None:
@@ -103,7 +123,7 @@ def _report(done: Imported, refused: Rejects) -> None:
     """
     known = f"; {done.known} files were imported before" if done.known else ""
     click.echo(
-        f"imported {done.files} files, {done.lines - refused.count} lines, "
+        f"imported {done.files} files, {max(0, done.lines - refused.count)} lines, "
         f"{done.changed} changed rows{known}"
     )
     if done.without_fingerprint:

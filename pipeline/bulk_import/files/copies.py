@@ -14,16 +14,16 @@ from typing import Final, TypeVar
 from pipeline.bulk_import.files.errors import DataImportError
 from pipeline.catalog.changelog_position import newest_position
 from pipeline.excerpts.sketch_folders import sketch_folder
-from pipeline.fingerprint_store import StoreLocked, open_store_writer
+from pipeline.fingerprint_store import StoreLocked
 from pipeline.following.copies import Copy
 from pipeline.following.index_copy import public_index, sketch_index
-from pipeline.following.open_index import (
-    IndexBusy,
-    IndexUpdater,
-    open_local_updater,
-    open_updater,
-)
+from pipeline.following.open_index import IndexBusy, IndexUpdater
 from pipeline.following.rebuild_together import rebuild_together
+from pipeline.following.repair import (
+    open_or_empty_folder,
+    open_or_empty_index,
+    open_or_empty_store,
+)
 from pipeline.following.store_copy import StoreCopy
 from pipeline.following.update_index import rebuild_index, update_index
 from pipeline.runtime.databases import Databases
@@ -55,6 +55,8 @@ class OpenCopies:
 def open_copies(settings: Settings, databases: Databases) -> Iterator[OpenCopies]:
     """Open index, store and sketch index as soon as the workers have unlocked them.
 
+    A damaged one is emptied, as the index worker does.
+
     Raises:
         DataImportError: a worker has not unlocked one in `LONGEST_WAIT` seconds.
         FingerprintIndexError, FingerprintStoreError, OSError: one can't be opened.
@@ -62,18 +64,14 @@ def open_copies(settings: Settings, databases: Databases) -> Iterator[OpenCopies
     index, store = settings.fingerprint_index, settings.fingerprint_store
     with ExitStack() as stack:
         opened = OpenCopies(
-            stack.enter_context(
-                _when_free(lambda: open_updater(index, databases, clear_damaged=True), "index")
-            )
+            stack.enter_context(_when_free(lambda: open_or_empty_index(index, databases), "index"))
         )
         if store.enabled:
-            writer = _when_free(lambda: open_store_writer(store.path, clear_damaged=True), "store")
+            writer = _when_free(lambda: open_or_empty_store(store.path, databases), "store")
             opened.followers.append(StoreCopy(stack.enter_context(writer)))
         if index.sketch_rate:
             folder = sketch_folder(index.sketch_path, index.sketch_rate)
-            sketch = _when_free(
-                lambda: open_local_updater(folder, clear_damaged=True), "sketch index"
-            )
+            sketch = _when_free(lambda: open_or_empty_folder(folder, databases), "sketch index")
             opened.followers.append(sketch_index(stack.enter_context(sketch), index.sketch_rate))
         yield opened
 
@@ -90,6 +88,17 @@ def _when_free(open_it: Callable[[], Opened], noun: str) -> Opened:
                     "`acoustid status`, then run the import again"
                 ) from error
             time.sleep(_POLL)
+
+
+def require_own(copies: OpenCopies, databases: Databases) -> None:
+    """Check that no copy has the fingerprints of another database, before it is built anew.
+
+    Raises:
+        ForeignIndexError, OtherDatabaseError: one has them.
+    """
+    with databases.engine("fingerprint").connect() as connection:
+        for copy in (public_index(copies.index), *copies.followers):
+            copy.require_own(connection)
 
 
 def build_copies(

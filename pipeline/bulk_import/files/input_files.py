@@ -81,6 +81,8 @@ def find_files(folder: Path) -> DataFolder:
             if path != manifests.NAME and not path.startswith(f"{PRIVATE_FOLDER}/"):
                 other.append(path)
             continue
+        if not (folder / path).is_file():  # to open a pipe would wait for ever
+            raise DataImportError(f"{folder / path} is not a file, or a link to none: remove it")
         file = DataFile(folder / path, name, (folder / path).stat().st_size, _rows(manifest, path))
         if file.key in found:
             raise DataImportError(
@@ -99,9 +101,15 @@ def find_files(folder: Path) -> DataFolder:
 
 
 def _paths(folder: Path) -> Iterator[str]:
-    """Yield the paths of all files below a folder, relative to it, with slashes."""
-    for directory, _, names in os.walk(folder, onerror=_raise):
-        for name in names:
+    """Yield the paths of all files and links below a folder, relative to it, with slashes."""
+    for directory, folders, names in os.walk(folder, onerror=_raise):
+        # Named, since they are not read: a link to a folder, and a folder with the name of a file.
+        unread = [
+            each
+            for each in folders
+            if each.endswith(".jsonl.gz") or (Path(directory) / each).is_symlink()
+        ]
+        for name in (*names, *unread):
             yield (Path(directory) / name).relative_to(folder).as_posix()
 
 
@@ -146,7 +154,7 @@ def digests(folder: DataFolder, progress: Callable[[int], object]) -> dict[str, 
     """
     found = {}
     for file in folder.files:
-        digest = _digest(file.path, progress)
+        digest = file_digest(file.path, progress)
         if folder.manifest:
             path = file.path.relative_to(folder.path).as_posix()
             if folder.manifest.files[path].sha256 != digest.hex():
@@ -157,7 +165,12 @@ def digests(folder: DataFolder, progress: Callable[[int], object]) -> dict[str, 
     return found
 
 
-def _digest(path: Path, progress: Callable[[int], object]) -> bytes:
+def file_digest(path: Path, progress: Callable[[int], object] = bool) -> bytes:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        OSError: it can't be read.
+    """
     sha = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_PIECE):

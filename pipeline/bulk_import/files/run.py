@@ -20,7 +20,8 @@ from pipeline.bulk_import.files.loading.references import (
 )
 from pipeline.bulk_import.files.loading.staging import begin_batch
 from pipeline.bulk_import.files.private.run import (
-    check_private,
+    advance_ids,
+    find_private,
     import_accounts,
     import_submissions,
 )
@@ -87,6 +88,7 @@ def import_files(
     shown: ImportProgress,
     *,
     is_private: bool = False,
+    keys_changed: Callable[[], object] = bool,
 ) -> Imported:
     """Import the data files of a folder. A second run goes on where the first one was stopped.
 
@@ -99,6 +101,7 @@ def import_files(
         rejects: gets the lines that can't be imported.
         shown: shows what is done.
         is_private: whether to import accounts, keys and submissions, too.
+        keys_changed: is called after keys were imported, and at the end, to empty caches of them.
 
     Raises:
         DataImportError: a file disagrees with the manifest or with what is here, another import
@@ -109,9 +112,8 @@ def import_files(
             can't be written.
     """
     check_schemas(databases, "fingerprint", "app", "ingest")
-    if is_private:
-        check_private(folder.path)
     with only_import(databases):
+        private = find_private(databases, folder) if is_private else None
         found = digests(
             folder, shown.begin("checksums", sum(each.size for each in folder.files), "B")
         )
@@ -120,6 +122,8 @@ def import_files(
             progress.begin_run(connection)
             if folder.manifest:
                 progress.advance_ids(connection, folder.manifest.highest_ids)
+        if private and folder.manifest:
+            advance_ids(databases, folder.manifest.highest_ids)
         remaining = [
             each for each in folder.files if known.get(each.key) != _done(known, each, found)
         ]
@@ -128,14 +132,17 @@ def import_files(
             held = None
             if _is_seed(databases, remaining):
                 held = stack.enter_context(copies.open_copies(settings, databases))
-            if is_private:
-                done.changed += import_accounts(databases, folder.path, rejects, shown.begin)
+                copies.require_own(held, databases)
+            if private:
+                done.changed += import_accounts(databases, private, rejects, shown.begin)
+                keys_changed()
             with ReadAhead() as reader:
                 loading = Loading(databases, reader, rejects)
                 _load_tables(loading, remaining, found, known, shown, done)
             done.changed += follow_merges(databases)
-            if is_private:
-                done.changed += import_submissions(databases, folder.path, rejects, shown.begin)
+            if private:
+                done.changed += import_submissions(databases, private, rejects, shown.begin)
+                keys_changed()
             with databases.engine("fingerprint").begin() as connection:
                 progress.finish_run(connection)
             done.without_fingerprint = _count_waiting(databases)

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from bench.bulk_import.table_digests import table_digests
 from pipeline.bulk_import.files.input_files import find_files
-from pipeline.bulk_import.files.run import import_files
+from pipeline.bulk_import.files.run import Imported, import_files
 from pipeline.bulk_import.rejects import Rejects
 from pipeline.catalog import migrate
+from pipeline.catalog.app.accounts import Account, Application, find_account, find_application
 from pipeline.catalog.edits.edit_log import Author
 from pipeline.catalog.edits.fingerprint_edits import remove_fingerprint
 from pipeline.catalog.edits.link_edits import link_mbid, unlink_mbid
@@ -20,8 +21,11 @@ from pipeline.catalog.fingerprint.mbid_disable import disable_mbid
 from pipeline.catalog.fingerprint.mbid_merge import merge_mbids
 from pipeline.catalog.fingerprint.tables import track
 from pipeline.catalog.fingerprint.track_merge import merge_tracks
+from pipeline.catalog.ingest.submission_status import statuses
+from pipeline.data_files.private_tables import PRIVATE_TABLES
 from pipeline.export.run import export
 from pipeline.fingerprint.codec import compress
+from pipeline.imports.all_stages import import_submissions
 from pipeline.index import open_reader
 from pipeline.lookups.describe import describe_lookups
 from pipeline.lookups.score import score_lookups
@@ -125,22 +129,88 @@ def elsewhere(servers: Servers, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"fingerprint_index": index})
 
 
-def test_an_imported_catalogue_has_equal_tables_and_answers(
+def write_receipts(databases: Databases, index: Path) -> list[int]:
+    """Write receipts of all states; return the ids of the submissions: two of them are pending."""
+    importer = Importer(databases, index)
+    imported = importer.receive([importer.receipt(fingerprint(700), 100, mbid=mbid(700))])[1]
+    importer.persist(importer.match(imported))
+    receipts = [
+        importer.receipt(fingerprint(each), 100, mbid=mbid(each)) for each in range(701, 705)
+    ]
+    _, waiting = importer.receive(receipts)
+    with databases.engine("ingest").begin() as connection:
+        state = "UPDATE submission SET handled_at = now(), reason = 'a reason', state = "
+        for number, name in zip(waiting, ("'rejected'", "'failed'"), strict=False):
+            connection.execute(sa.text(f"{state} {name} WHERE id = {number}"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO nats_message (identity, stream, sequence, task_id, submission_ids) "
+                "VALUES ('\\x00ff', 's', 9, gen_random_uuid(), '{5,6}')"
+            )
+        )
+    importer.update_index()
+    return imported + waiting
+
+
+def private_rows(databases: Databases) -> dict[str, list[object]]:
+    """Return the rows of all private tables."""
+    found = {}
+    for table in PRIVATE_TABLES:
+        with databases.engine(table.database).connect() as connection:
+            statement = f"SELECT row_to_json(t)::text FROM {table.name} t"  # noqa: S608
+            found[table.path] = sorted(connection.execute(sa.text(statement)).scalars())
+    return found
+
+
+def key_holders(databases: Databases) -> list[tuple[Application | None, Account | None]]:
+    with databases.engine("app").connect() as connection:
+        keys = connection.execute(
+            sa.text(
+                "SELECT a.apikey, u.apikey FROM application a JOIN account u ON u.id = account_id"
+            )
+        ).all()
+        return [
+            (find_application(connection, each), find_account(connection, user))
+            for each, user in keys
+        ]
+
+
+def test_an_imported_service_has_equal_tables_and_answers(
     databases: Databases, index_path: Path, elsewhere: Settings, tmp_path: Path
 ) -> None:
     fill(databases, index_path)
     add_recordings(databases)
+    ids = write_receipts(databases, index_path)
     expected, tables = answers(databases, index_path), table_digests(databases)
     assert sum('"recordings"' in each for each in expected) > RECORDINGS / 4
     assert all(count for count, _ in tables.values())
-    export(databases, tmp_path / "export", Silent())
+    private = private_rows(databases)
+    export(databases, tmp_path / "export", Silent(), is_private=True)
+    folder = find_files(tmp_path / "export")
     other = Databases(elsewhere)
+
+    def load() -> Imported:
+        with Rejects("stop", None, print) as rejects:
+            return import_files(elsewhere, other, folder, rejects, Silent(), is_private=True)
+
     try:
         add_recordings(other)
-        with Rejects("stop", None, print) as rejects:
-            import_files(elsewhere, other, find_files(tmp_path / "export"), rejects, Silent())
+        load()
         assert table_digests(other) == tables
         assert answers(other, elsewhere.fingerprint_index.path) == expected
         assert redirects(other) == redirects(databases)
+        assert private_rows(other) == private
+        assert key_holders(other) == key_holders(databases)
+        assert statuses(other, ids) == statuses(databases, ids)
+        import_pending(other, elsewhere.fingerprint_index.path, ids[-2:])
+        assert load().changed == 0  # what the service has done since stays
+        states = {each.state for each in statuses(other, ids[-2:]).values()}
+        assert states == {"imported"}
     finally:
         other.dispose()
+
+
+def import_pending(databases: Databases, index: Path, ids: Sequence[int]) -> None:
+    """Import the pending submissions, which get ids that the files do not have."""
+    with open_reader(index) as reader:
+        import_submissions(ids, reader, databases)

@@ -137,7 +137,8 @@ def _load_batch(
     except ConflictError as error:
         raise DataImportError(
             f"{file.path}:{error.found.line}: {error.found.reason}: "
-            "the file belongs to another catalogue"
+            "the file belongs to another catalogue, or the catalogue here to another one, such as "
+            "the sample. Import it into a new service: `acoustid up --no-sample --data-dir NEW`"
         ) from error
     refuse.all(refused)
     progress.advance_ids(connection, _highest(connection, file, read))

@@ -20,6 +20,7 @@ from pipeline.data_files.private_tables import PrivateTable
 
 _METADATA: Final = {"app": APP, "fingerprint": FINGERPRINT, "ingest": INGEST}
 _MOST_LINES: Final = 1_000
+_OF_A_LINE: Final = frozenset({"23502", "23514"})  # a null, or a value that a check refuses
 _MOST_BYTES: Final = 8 << 20
 
 Part = tuple[list[Line], int]
@@ -34,16 +35,21 @@ ON {same_key} WHERE {other} ORDER BY i.place LIMIT 1
 
 _WRITE: Final = """
 INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows}
-ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({present}) IS DISTINCT FROM ({given})
+ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({present}) IS DISTINCT FROM ({given}){unless}
 """
+
+_UNLESS: Final = {
+    "submission": " AND (submission.state = 'pending' OR EXCLUDED.state <> 'pending')"
+}
+"""Rows that stay: a submission that was pending in the files may be imported here since."""
 
 _INSERT: Final = (
     "INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows} ON CONFLICT DO NOTHING"
 )
 
 _ADVANCE: Final = """
-SELECT setval(pg_get_serial_sequence(:table, 'id'), highest) FROM (SELECT max(id) AS highest
-FROM {table}) found WHERE highest > coalesce(
+SELECT setval(pg_get_serial_sequence(:table, 'id'), highest)
+FROM (SELECT greatest(max(id), :least) AS highest FROM {table}) found WHERE highest > coalesce(
     pg_sequence_last_value(pg_get_serial_sequence(:table, 'id')::regclass), 0)
 """
 
@@ -101,7 +107,9 @@ def write_lines(
     try:
         with connection.begin_nested():
             return _write(connection, table, path, good)
-    except sa.exc.DataError as error:
+    except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+        if not _is_of_a_line(error):
+            raise _disagrees(table, path, good, error) from None
         if len(good) == 1:
             reason = "a value does not fit to its column"
             rejects.add(BadLine(str(path), good[0][0].number, reason, good[0][0].content))
@@ -118,10 +126,7 @@ def _text(line: Line, without: Callable[[dict[str, Any]], dict[str, Any]]) -> st
     """Return the JSON of a line, changed by `without`."""
     if line.problem is not None:
         raise LineError(line.problem)
-    row = without(parse_object(line.content))
-    if b"\\u0000" in line.content:
-        raise LineError("contains the character NUL")
-    return json.dumps(row)
+    return json.dumps(without(parse_object(line.content)))
 
 
 def _write(
@@ -153,25 +158,40 @@ def _write(
         # Fingerprints get their formats by name, so a format may have another id here.
         return connection.execute(sa.text(_INSERT.format(**names)), rows).rowcount
     names |= {
+        "unless": _UNLESS.get(table.name, ""),
         "changes": ", ".join(f"{each} = EXCLUDED.{each}" for each in others),
         "present": ", ".join(f"{found.name}.{each}" for each in others),
         "given": ", ".join(f"EXCLUDED.{each}" for each in others),
     }
-    try:
-        return connection.execute(sa.text(_WRITE.format(**names)), rows).rowcount
-    except sa.exc.IntegrityError as error:
-        # The text of the error may contain a key. The name of the constraint says what is wrong.
-        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-        raise DataImportError(
-            f"{path}:{good[0][0].number}: this row, or one of the next {len(good) - 1}, disagrees "
-            f"with the rows of {table.name} here ({constraint}): the file belongs to another "
-            "service, or a file is missing"
-        ) from None
+    return connection.execute(sa.text(_WRITE.format(**names)), rows).rowcount
 
 
-def advance_id(connection: sa.Connection, table: PrivateTable) -> None:
-    """Let the database give out only ids above those of a table, if it gives out ids."""
+def _is_of_a_line(error: sa.exc.DBAPIError) -> bool:
+    """Return whether a row is wrong by itself, not together with others."""
+    return isinstance(error, sa.exc.DataError) or getattr(error.orig, "pgcode", "") in _OF_A_LINE
+
+
+def _disagrees(
+    table: PrivateTable, path: Path, good: list[tuple[Line, str]], error: sa.exc.DBAPIError
+) -> DataImportError:
+    # The text of the error may contain a key. The name of the constraint says what is wrong.
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    return DataImportError(
+        f"{path}:{good[0][0].number}: this row, or one of the next {len(good) - 1}, disagrees "
+        f"with the rows of {table.name} here ({constraint}): the file belongs to another "
+        "service, or a file is missing"
+    )
+
+
+def advance_id(connection: sa.Connection, table: PrivateTable, least: int) -> None:
+    """Let the database give out only ids above those of a table, if it gives out ids.
+
+    Args:
+        connection: a connection to the database of the table, in a transaction.
+        table: the table.
+        least: further ids up to this one are not given out.
+    """
     found = _METADATA[table.database].tables[table.name]
     if "id" in found.c:
         statement = _ADVANCE.format(table=found.fullname)
-        connection.execute(sa.text(statement), {"table": found.fullname})
+        connection.execute(sa.text(statement), {"table": found.fullname, "least": least})

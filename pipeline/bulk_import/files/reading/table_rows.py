@@ -11,6 +11,7 @@ from pipeline.bulk_import.files.reading.values import (
     BYTES,
     COUNT,
     ID,
+    NAME,
     NUMBER,
     REQUIRED,
     SMALL,
@@ -119,7 +120,7 @@ FINGERPRINT_ROWS: Final = TableRows(
         _ID,
         Field("length", SMALL, REQUIRED),
         Field("bitrate", SMALL),
-        Field("format", TEXT),
+        Field("format", NAME),
         _CREATED,
     ),
     computed=(Field("words", BYTES), Field("gid", UUIDS), Field("simhash", NUMBER)),
@@ -150,8 +151,8 @@ ROWS: Final[Mapping[str, TableRows]] = {
     tables.TRACK_FOREIGNID.name: _link(
         Field("foreignid_id", ID, REQUIRED),
         Field("vendor_id", ID, REQUIRED),
-        Field("vendor", TEXT, REQUIRED),
-        Field("name", TEXT, REQUIRED),
+        Field("vendor", NAME, REQUIRED),
+        Field("name", NAME, REQUIRED),
     ),
     tables.DELETION.name: TableRows(
         (

@@ -1,5 +1,6 @@
 """Checks the values of a line, and converts them to those of the database."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,19 @@ from pipeline.catalog.binary_copy import Column, booleans, integers, octets
 
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_FIRST: Final = (datetime(1970, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_UNIX_EPOCH: Final = _FIRST / 1e6  # seconds from the epoch of PostgreSQL
+_AHEAD: Final = 24 * 3600
+"""Seconds by which a time may be later than now: clocks differ."""
+
 MAX_INTEGER: Final = 2**31 - 1
 MAX_SMALL: Final = 2**15 - 1
 MAX_BIG: Final = 2**63 - 1
 MAX_TEXT: Final = 1 << 16
 """Maximum number of characters of a text."""
+
+MAX_NAME: Final = 500
+"""Maximum number of characters of a text with a unique index, whose rows have 2,704 bytes."""
 
 
 Values = list[Any]
@@ -73,22 +82,29 @@ def _time(value: Any) -> int:  # noqa: ANN401
         found = datetime.fromisoformat(value)
         if found.tzinfo is None:
             found = found.replace(tzinfo=UTC)
-        return (found - _EPOCH) // _MICROSECOND
+        microseconds = (found - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         raise LineError("is not a time such as 2026-12-01T00:00:00+00:00") from None
+    # A row with a later time would hide each change until then. Other times have no day.
+    if not _FIRST <= microseconds <= (time.time() + _UNIX_EPOCH + _AHEAD) * 1e6:
+        raise LineError("is not between 1970 and now")
+    return microseconds
 
 
-def _text(value: Any) -> bytes:  # noqa: ANN401
-    if type(value) is not str:
-        raise LineError("is not a text")
-    if len(value) > MAX_TEXT:
-        raise LineError(f"has more than {MAX_TEXT} characters")
-    if "\0" in value:
-        raise LineError("contains the character NUL")
-    try:
-        return value.encode()
-    except UnicodeEncodeError:
-        raise LineError("contains half of a surrogate pair") from None
+def _text(most: int) -> Callable[[Any], bytes]:
+    def read(value: Any) -> bytes:  # noqa: ANN401
+        if type(value) is not str:
+            raise LineError("is not a text")
+        if len(value) > most:
+            raise LineError(f"has more than {most} characters")
+        if "\0" in value:
+            raise LineError("contains the character NUL")
+        try:
+            return value.encode()
+        except UnicodeEncodeError:
+            raise LineError("contains half of a surrogate pair") from None
+
+    return read
 
 
 def _boolean(value: Any) -> bool:  # noqa: ANN401
@@ -108,7 +124,8 @@ SMALL: Final = Kind("smallint", _integer(1, MAX_SMALL), _as_integers(16))
 BIG_ID: Final = Kind("bigint", _integer(1, MAX_BIG), _as_integers(64))
 UUIDS: Final = Kind("uuid", _uuid, octets)
 TIME: Final = Kind("timestamptz", _time, _as_integers(64))
-TEXT: Final = Kind("text", _text, octets)
+TEXT: Final = Kind("text", _text(MAX_TEXT), octets)
+NAME: Final = Kind("text", _text(MAX_NAME), octets)
 BOOLEAN: Final = Kind("boolean", _boolean, booleans)
 BYTES: Final = Kind("bytea", bytes, octets)
 

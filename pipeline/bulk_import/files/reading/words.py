@@ -20,6 +20,8 @@ from pipeline.fingerprint.words import Words
 _KEY: Final = b'"fingerprint"'
 _LIST_CHARACTERS: Final = b"0123456789-, "
 _PLACEHOLDER: Final = b"null"
+_WITHOUT_DIGITS: Final = (b",,", b"-,", b"--")
+"""What a list between commas contains, without spaces, if a number has no digits."""
 
 
 def parse_object(line: bytes) -> dict[str, Any]:
@@ -79,6 +81,9 @@ def _split(line: bytes) -> tuple[dict[str, Any], Words] | None:
 
 def _numbers(text: bytes) -> NDArray[np.int64] | None:
     """Return the numbers between commas; None if there is something else."""
+    framed = b",%b," % text.replace(b" ", b"")
+    if any(each in framed for each in _WITHOUT_DIGITS):  # NumPy takes these for numbers
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # NumPy's for the rest of a text
         try:

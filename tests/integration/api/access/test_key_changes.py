@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from api.access.key_cache import CHANNEL, RedisKeyCache, digest
+from api.access.key_cache import CHANNEL, RedisKeyCache, digest, forget_keys
 from api.access.keys import ApiKeys, KeyTable
 from api.access.redis_outage import RedisCircuitBreaker
 from pipeline.catalog.app.accounts import Account, Application
@@ -65,6 +65,19 @@ def test_a_change_during_a_lost_connection_applies(client, process) -> None:
     for each in client.client_list(_type="pubsub"):
         client.client_kill_filter(_id=each["id"])
     eventually(lambda: keys.applications.find("key") == Application(1, "new"))
+
+
+def test_all_keys_are_read_again_after_an_import(client, process) -> None:
+    keys = process()
+    client.set("key:other", "stays")
+    for number in range(1_100):
+        client.set(f"key:account:{digest(str(number))}", "")
+    client.set(f"key:application:{digest('key')}", '{"id": 1, "name": "old"}')
+    assert keys.applications.find("key") == Application(1, "old")
+    forget_keys(client)
+    eventually(lambda: keys.applications.find("key") is None)
+    assert client.get("key:other") == b"stays"
+    assert not client.keys("key:account:*")
 
 
 def test_a_message_that_is_no_digest_is_ignored(client, process) -> None:

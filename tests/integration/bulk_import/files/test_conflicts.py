@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from pipeline.bulk_import.files.errors import DataImportError
+from pipeline.bulk_import.files.loading import merged_tracks
+from pipeline.bulk_import.rejects import BadLineError
 from tests.integration.bulk_import.files.conftest import Target
 from tests.support.data_files import (
     CREATED,
@@ -93,6 +95,32 @@ def test_a_merge_is_followed(filled: Target, tmp_path: Path) -> None:
     assert filled.rows("SELECT table_name, row_id FROM deleted_row") == [("track_mbid", 1)]
 
 
+def test_equal_links_of_merged_tracks_become_one(
+    filled: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tracks 1 and 2 are merged into 3, which has no such link: no submission gets lost."""
+    monkeypatch.setattr(merged_tracks, "_CHUNK", 1)
+    tracks = [
+        {"id": each, "gid": gid(each), "new_id": 3, "created": CREATED, "updated": LATER}
+        for each in (1, 2)
+    ]
+    write_rows(tmp_path / "second", "track", tracks, DAY)
+    links = [
+        track_mbid(8, track_id=2, mbid=mbid(1), submission_count=5, disabled=True, merged_into=1),
+        track_mbid(9, track_id=3, mbid=mbid(9), merged_into=8),
+    ]
+    write_rows(tmp_path / "second", "track_mbid", links, DAY)
+    write_rows(tmp_path / "second", "track_meta", [LINK | {"id": 9, "track_id": 2}], DAY)
+    filled.load(tmp_path / "second")
+    found = "SELECT id, track_id, submission_count, disabled, merged_into FROM track_mbid"
+    assert filled.rows(f"{found} WHERE id IN (1, 8, 9) ORDER BY id") == [
+        (1, 3, 8, False, None),
+        (9, 3, 3, False, 1),
+    ]
+    assert filled.rows("SELECT id, track_id, submission_count FROM track_meta") == [(1, 3, 4)]
+    assert filled.load(tmp_path / "second").changed == 0
+
+
 def test_a_merged_link_moves_to_the_track_of_its_twin(filled: Target, tmp_path: Path) -> None:
     """As `acoustid tracks merge` does: of two equal links the older stays, on the other track."""
     first = [track_mbid(9, track_id=2, mbid=mbid(1))]
@@ -118,6 +146,17 @@ def test_a_cycle_of_merges_is_refused(filled: Target, tmp_path: Path, targets: l
     with pytest.raises(ValueError, match=f"^{path}:1: track 1 is merged into"):
         filled.load(tmp_path / "second")
     assert filled.rows("SELECT count(new_id) FROM track") == [(0,)]
+
+
+def test_a_wrong_merge_is_named_until_it_is_skipped(filled: Target, tmp_path: Path) -> None:
+    row = {"id": 1, "gid": gid(1), "new_id": 77, "created": CREATED, "updated": LATER}
+    path = write_rows(tmp_path / "second", "track", [row], DAY)
+    for _ in range(2):
+        with pytest.raises(BadLineError, match=f"^{path}:1: track 1 is merged into 77"):
+            filled.load(tmp_path / "second")
+    filled.load(tmp_path / "second", "skip")
+    assert [line.split(": ")[0] for line in filled.told] == [f"{path}:1"]
+    assert filled.load(tmp_path / "second").changed == 0
 
 
 def test_merged_links_refer_to_each_other(filled: Target, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import sqlalchemy as sa
 from pipeline.bulk_import.files.errors import DataImportError
 from pipeline.bulk_import.files.input_files import find_files
 from pipeline.bulk_import.files.run import import_files
-from pipeline.bulk_import.rejects import Rejects
+from pipeline.bulk_import.rejects import BadLineError, OnError, Rejects
 from pipeline.catalog.app.keys.demo_application import ensure_demo
 from pipeline.data_files.private_tables import PRIVATE_TABLES
 from tests.integration.bulk_import.files.conftest import Target
+from tests.support.catalogue.exports import manifest_of, run_export
 from tests.support.data_files import write_catalogue
 
 Content = dict[str, list[dict[str, Any]]]
@@ -39,10 +41,21 @@ def write_private(folder: Path, content: Content) -> None:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-def load(target: Target, folder: Path) -> None:
-    with Rejects("stop", None, print) as rejects:
+def load(
+    target: Target,
+    folder: Path,
+    on_error: OnError = "stop",
+    keys_changed: Callable[[], object] = bool,
+) -> None:
+    with Rejects(on_error, None, target.told.append) as rejects:
         import_files(
-            target.settings, target.databases, find_files(folder), rejects, target, is_private=True
+            target.settings,
+            target.databases,
+            find_files(folder),
+            rejects,
+            target,
+            is_private=True,
+            keys_changed=keys_changed,
         )
 
 
@@ -107,6 +120,73 @@ def test_another_account_with_the_id_stops_the_import(
         load(target, tmp_path)
     assert "key of A" not in str(error.value)
     assert made()
+
+
+def test_live_rows_get_ids_above_those_of_all_files(target: Target, tmp_path: Path) -> None:
+    """A submission that arrives when only the accounts are there takes no id of a line."""
+    run_export(target.databases, tmp_path, is_private=True)
+    manifest = replace(manifest_of(tmp_path), highest_ids={"submission": 70, "edit": 8, "track": 9})
+    (tmp_path / "manifest.json").write_text(manifest.to_json())
+    seen = []
+
+    def arrive() -> None:
+        for database, table in (("ingest", "submission"), ("fingerprint", "edit")):
+            with target.databases.engine(database).begin() as connection:
+                seen.append(connection.scalar(sa.text(f"SELECT nextval('{table}_id_seq')")))
+
+    load(target, tmp_path, keys_changed=arrive)
+    assert seen == [71, 9, 72, 10]  # told of keys twice
+    path = tmp_path / "private/app-account.jsonl.gz"
+    path.write_bytes(gzip.compress(b""))
+    with pytest.raises(DataImportError, match=r"app-account\.jsonl\.gz has another SHA-256"):
+        load(target, tmp_path)
+
+
+def test_what_changed_since_an_import_stays(
+    target: Target, tmp_path: Path, made: Callable[[], Content]
+) -> None:
+    """A second import of the same files, and one that goes on after a kill."""
+    assert made()
+    load(target, tmp_path)
+    with target.databases.engine("app").begin() as connection:
+        connection.execute(sa.text("UPDATE account SET apikey = 'new' WHERE id = 7"))
+    with target.databases.engine("ingest").begin() as connection:
+        connection.execute(sa.text("UPDATE submission SET state = 'imported', handled_at = now()"))
+    before = read_private(target)
+    load(target, tmp_path)
+    assert read_private(target) == before
+    target.execute("DELETE FROM import_progress WHERE file LIKE 'private/ingest%'")
+    load(target, tmp_path)
+    assert read_private(target) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"", "is not JSON"),
+        (b"\xff", "is not UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"name": "a\\u0000"}', "does not fit to its column"),
+        (b'{"name": "\\ud800"}', "does not fit to its column"),
+        (b'{"id": 1e400}', "does not fit to its column"),
+        (b'{"id": 99999999999}', "does not fit to its column"),
+        (b'{"id": true}', "does not fit to its column"),
+        (b"{}", "does not fit to its column"),
+    ],
+)
+def test_a_wrong_private_line_is_named(
+    target: Target, tmp_path: Path, made: Callable[[], Content], line: bytes, reason: str
+) -> None:
+    rows = made()["private/app-format.jsonl.gz"]
+    path = tmp_path / "private/app-format.jsonl.gz"
+    text = json.dumps(rows[0] | {"name": "\\u0000"})  # a backslash and letters, no NUL
+    path.write_bytes(gzip.compress(line + b"\n" + text.encode()))
+    with pytest.raises(BadLineError, match=f"^{path}:1: .*{reason}"):
+        load(target, tmp_path)
+    load(target, tmp_path, "skip")
+    assert [told.split(": ")[0] for told in target.told] == [f"{path}:1"]
+    with target.databases.engine("app").connect() as connection:
+        assert connection.scalars(sa.text("SELECT name FROM format")).all() == ["\\u0000"]
 
 
 def test_a_folder_without_private_files_is_refused(target: Target, tmp_path: Path) -> None:

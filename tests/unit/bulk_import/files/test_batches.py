@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,12 @@ TRACK = {"id": 1, "gid": gid(1), "created": CREATED}
 FINGERPRINT = fingerprint(1, count=5)
 LINK = track_mbid(1)
 DELETION = {"id": 1, "table_name": "track", "row_id": 1, "created": CREATED}
+FOREIGN = {"id": 1, "track_id": 1, "foreignid_id": 1, "vendor_id": 1, "vendor": "v", "name": "n"}
+FOREIGN |= {"submission_count": 1, "created": CREATED}
+
+
+def _days_ahead(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
 
 
 def reason(table: str, content: Mapping[str, Any] | bytes | str) -> str:
@@ -43,11 +50,15 @@ def reason(table: str, content: Mapping[str, Any] | bytes | str) -> str:
         ("fingerprint", FINGERPRINT | {"bitrate": 320, "format": "FLAC"}),
         ("fingerprint", FINGERPRINT | {"fingerprint": encode(np.arange(9, dtype=np.uint32))}),
         ("track_mbid", LINK | {"disabled": True, "merged_into": 3}),
+        ("track", TRACK | {"updated": _days_ahead(0)}),
+        ("track", json.dumps(TRACK) + "\r"),
+        ("fingerprint", json.dumps(FINGERPRINT | {"fingerprint": [0, -1]}).replace("0,", "0 ,")),
+        ("track_foreignid", FOREIGN | {"name": "é" * 500}),
         ("meta", {"id": 1, "track": "T", "year": 1999, "created": CREATED}),
         ("deletion", DELETION),
     ],
 )
-def test_a_good_line_is_taken(table: str, row: dict[str, Any]) -> None:
+def test_a_good_line_is_taken(table: str, row: dict[str, Any] | str) -> None:
     assert reason(table, row) == ""
 
 
@@ -71,6 +82,17 @@ def test_a_good_line_is_taken(table: str, row: dict[str, Any]) -> None:
         ("track", TRACK | {"created": "yesterday"}, "created is not a time such as"),
         ("track", TRACK | {"created": "infinity"}, "created is not a time such as"),
         ("track", TRACK | {"created": 1}, "created is not a time"),
+        ("track", TRACK | {"created": "0000-01-01T00:00:00Z"}, "created is not a time"),
+        ("track", TRACK | {"created": "2026-01-01T00:00:00+26:00"}, "created is not a time"),
+        ("track", TRACK | {"created": "0001-01-01T00:00:00+14:00"}, "is not between 1970 and now"),
+        ("track", TRACK | {"updated": "9999-12-31T23:59:59-14:00"}, "is not between 1970 and now"),
+        ("track", TRACK | {"updated": _days_ahead(3)}, "updated is not between 1970 and now"),
+        ("track", b"\xef\xbb\xbf{}", "is not JSON: Unexpected UTF-8 BOM"),
+        ("track", b'{"id":1e400}', "id is not an integer"),
+        ("track", b'{"id":1}\0', "is not JSON: Extra data"),
+        ("track", b"\r", "the line is empty"),
+        ("fingerprint", FINGERPRINT | {"length": 32768}, "length is not between 1 and 32767"),
+        ("fingerprint", FINGERPRINT | {"format": "x" * 501}, "format has more than 500 characters"),
         ("track_mbid", LINK | {"submission_count": -1}, "submission_count is not between 0"),
         ("track_mbid", LINK | {"submission_count": "1"}, "submission_count is not an integer"),
         ("track_mbid", LINK | {"disabled": 1}, "disabled is not true or false"),
@@ -91,6 +113,12 @@ def test_a_good_line_is_taken(table: str, row: dict[str, Any]) -> None:
         ("fingerprint", b'{"fingerprint": [1,,2]}', "is not JSON"),
         ("fingerprint", b'{"fingerprint": [1 2]}', "is not JSON"),
         ("fingerprint", b'{"fingerprint": [1,2', "is not JSON"),
+        ("fingerprint", b'{"fingerprint": [-]}', "is not JSON"),
+        ("fingerprint", b'{"fingerprint": [1,-, 2]}', "is not JSON"),
+        ("fingerprint", b'{"fingerprint": [1,--2]}', "is not JSON"),
+        ("fingerprint", b'{"fingerprint": [ ]}', "fingerprint has no words"),
+        ("track_foreignid", FOREIGN | {"name": "x" * 501}, "name has more than 500 characters"),
+        ("track_foreignid", FOREIGN | {"vendor": "x" * 501}, "vendor has more than 500"),
         (
             "track_fingerprint",
             {"id": 1, "fingerprint_id": 2, "track_id": 1, "submission_count": 1}
