@@ -110,7 +110,6 @@ UUIDS: Final = Kind("uuid", _uuid, octets)
 TIME: Final = Kind("timestamptz", _time, _as_integers(64))
 TEXT: Final = Kind("text", _text, octets)
 BOOLEAN: Final = Kind("boolean", _boolean, booleans)
-BYTES: Final = Kind("bytea", bytes, octets)
 
 
 @dataclass(frozen=True, slots=True)
