@@ -42,8 +42,10 @@ def write_numbers(words: NDArray[np.uint32]) -> bytes:
     Args:
         words: uint32[n], of any stride.
     """
+    numbers = np.ascontiguousarray(words).view(np.int32)
+    numbers.flags.writeable = False  # one compiled variant for all arrays
     text = np.empty(words.size * LONGEST_NUMBER, np.uint8)
-    end = _write(np.ascontiguousarray(words).view(np.int32), text)
+    end = _write(numbers, text)
     return text[: max(0, end - 1)].tobytes()
 
 
