@@ -23,6 +23,7 @@ from pipeline.fingerprint.sketch import sketch_query_batch, sketch_terms
 from pipeline.fingerprint_store.locating import locate, store_table
 from pipeline.index.warm_up import warm_up as warm_index_up
 from pipeline.loops.compiled import forget_code, is_compiled
+from pipeline.loops.number_lists import read_numbers, write_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,7 @@ def _call_loops_of_fingerprints() -> None:
     extract_query(words)
     sketch_terms(words, 1)
     sketch_query_batch([words], 1)
+    read_numbers(memoryview(write_numbers(words)))
 
 
 def _call_loops_of_excerpts() -> None:

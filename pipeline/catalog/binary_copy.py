@@ -16,6 +16,7 @@ import sqlalchemy as sa
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER: Final = b"\xff\xff"
 _NULL: Final = b"\xff\xff\xff\xff"
+_PIECE: Final = 1 << 17  # bytes that are sent at once
 _COUNT: Final = Struct(">h")
 _SIZE: Final = Struct(">i")
 _INTEGERS: Final = {16: Struct(">ih"), 32: Struct(">ii"), 64: Struct(">iq")}
@@ -52,11 +53,21 @@ def octets(values: Iterable[bytes | None]) -> Column:
     return [_NULL if value is None else pack(len(value)) + value for value in values]
 
 
-def encode_rows(columns: Sequence[Column]) -> bytes:
-    """Return the rows of columns of equal length as the input of ``COPY``."""
-    count = _COUNT.pack(len(columns))
-    fields = chain.from_iterable(zip(repeat(count), *columns, strict=False))
-    return _HEADER + b"".join(fields) + _TRAILER
+def joined(columns: Sequence[Column]) -> Column:
+    """Return the values of several columns together, row by row; see `encode_rows`."""
+    return [b"".join(values) for values in zip(*columns, strict=True)]
+
+
+def encode_rows(columns: Sequence[Column], fields: int | None = None) -> bytes:
+    """Return the rows of columns of equal length as the input of ``COPY``.
+
+    Args:
+        columns: the columns; one may be the result of `joined`.
+        fields: the number of columns of the table; None for that of `columns`.
+    """
+    count = _COUNT.pack(len(columns) if fields is None else fields)
+    values = chain.from_iterable(zip(repeat(count), *columns, strict=False))
+    return b"".join(chain((_HEADER,), values, (_TRAILER,)))
 
 
 def copy_rows(connection: sa.Connection, table: str, columns: Iterable[str], rows: bytes) -> None:
@@ -74,4 +85,4 @@ def copy_rows(connection: sa.Connection, table: str, columns: Iterable[str], row
     names = ", ".join(columns)
     statement = f"COPY {table} ({names}) FROM STDIN WITH (FORMAT binary)"
     with closing(connection.connection.cursor()) as cursor:
-        cursor.copy_expert(statement, io.BytesIO(rows))
+        cursor.copy_expert(statement, io.BytesIO(rows), _PIECE)

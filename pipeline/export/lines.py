@@ -3,15 +3,14 @@
 import json
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from pipeline.data_files.tables import FINGERPRINT, DataTable
 from pipeline.export.selection import stream_rows
-
-_SEPARATORS: Final = (",", ":")
+from pipeline.loops.number_lists import write_numbers
 
 
 def stream_lines(
@@ -31,23 +30,21 @@ def stream_lines(
     if table is FINGERPRINT:
         texts = {key: json.dumps(name, ensure_ascii=False) for key, name in formats.items()}
         for row in rows:
-            yield row.day, f"{_fingerprint(row, texts)}\n".encode()
+            yield row.day, _fingerprint(row, texts)
     else:
         for row in rows:
             yield row.day, f"{row.line}\n".encode()
 
 
-def _fingerprint(row: sa.Row[Any], formats: Mapping[int, str]) -> str:
-    """Return the object of a fingerprint, with its words as signed 32-bit numbers.
+def _fingerprint(row: sa.Row[Any], formats: Mapping[int, str]) -> bytes:
+    """Return the line of a fingerprint, with its words as signed 32-bit numbers.
 
     Args:
         row: a row of `stream_rows`, whose text has the other fields.
         formats: the names of the formats as JSON by id.
     """
-    words = np.frombuffer(row.words, dtype="<i4").tolist()
     named = formats.get(row.format_id)
     last = "" if named is None else f',"format":{named}'
-    return (
-        f'{{"id":{row.id},"fingerprint":{json.dumps(words, separators=_SEPARATORS)},'
-        f"{row.line[1:-1]}{last}}}"
-    )
+    words = write_numbers(np.frombuffer(row.words, dtype="<u4"))
+    rest = f"],{row.line[1:-1]}{last}}}\n".encode()
+    return b"".join((b'{"id":%d,"fingerprint":[' % row.id, words, rest))

@@ -10,6 +10,8 @@ from typing import Final
 import sqlalchemy as sa
 
 from pipeline.bulk_import.files.loading.staging import Found, execute, refuse_conflicts, take_out
+from pipeline.bulk_import.files.reading.batches import CONTENT
+from pipeline.catalog.binary_copy import copy_rows, encode_rows, integers
 
 _WITHOUT_TRACK: Final = """
 SELECT i.line, format('there is no track %s, of fingerprint %s', i.track_id, i.id)
@@ -49,29 +51,30 @@ SELECT i.line, format('fingerprint %s is another one here', i.id)
 FROM incoming i JOIN fingerprint f ON f.id = i.id WHERE f.gid <> i.gid OR f.length <> i.length
 """
 
+# Equal fingerprints: nothing of them can change.
+_LEAVE_OUT: Final = "DELETE FROM incoming i USING fingerprint f WHERE f.id = i.id"
+
 _UNKNOWN_TRACK: Final = """
 SELECT i.line, format('fingerprint %s has no track: its row of track_fingerprint is missing', i.id)
 FROM incoming i
 WHERE NOT EXISTS (SELECT FROM staged_track_fingerprint s WHERE s.fingerprint_id = i.id)
-  AND NOT EXISTS (SELECT FROM fingerprint f WHERE f.id = i.id)
 """
 
-_INSERT: Final = """
+_TAKE: Final = """
 WITH taken AS (
     DELETE FROM staged_track_fingerprint s USING incoming i WHERE s.fingerprint_id = i.id
     RETURNING s.fingerprint_id, s.track_id, s.submission_count, s.updated
 )
-INSERT INTO fingerprint
-    (id, words, gid, simhash, length, bitrate, format_id, created, updated, track_id,
-     submission_count)
-SELECT i.id, i.words, i.gid, i.simhash, i.length, i.bitrate, named.id, i.created, taken.updated,
-       taken.track_id, taken.submission_count
+SELECT i.line, taken.track_id, taken.submission_count, named.id,
+       CAST(extract(epoch FROM taken.updated - timestamptz '2000-01-01 00:00:00+00') * 1000000
+            AS bigint)
 FROM taken JOIN incoming i ON i.id = taken.fingerprint_id
 LEFT JOIN unnest(CAST(:names AS text[]), CAST(:ids AS integer[])) AS named (name, id)
     ON named.name = i.format
 ORDER BY i.id
-ON CONFLICT (id) DO NOTHING
 """
+
+_TAKEN: Final = ("track_id", "submission_count", "format_id", "updated")
 
 
 def load_fingerprint_tracks(connection: sa.Connection) -> tuple[int, list[Found]]:
@@ -88,20 +91,36 @@ def load_fingerprint_tracks(connection: sa.Connection) -> tuple[int, list[Found]
 
 
 def load_fingerprints(
-    connection: sa.Connection, formats: Mapping[str, int]
+    connection: sa.Connection, formats: Mapping[str, int], contents: Mapping[int, bytes]
 ) -> tuple[int, list[Found]]:
     """Write fingerprints; return the number of new ones, and refused lines.
+
+    The transaction must have the lock of the catalogue: ids that are not in use stay so.
 
     Args:
         connection: a connection to the fingerprint database, in a transaction.
         formats: ids in the app database by the name of a format.
+        contents: the fingerprints by the number of the line; see `Batch.contents`.
 
     Raises:
         ConflictError: an id has another fingerprint here.
     """
     refuse_conflicts(connection, _OTHER_WORDS)
+    execute(connection, _LEAVE_OUT)
     refused = take_out(connection, _UNKNOWN_TRACK)
     # Hash joins within a batch: it is joined with its own part of the staged rows.
     connection.exec_driver_sql("SET LOCAL enable_hashjoin = on")
-    names, ids = list(formats), list(formats.values())
-    return execute(connection, _INSERT, names=names, ids=ids), refused
+    names = {"names": list(formats), "ids": list(formats.values())}
+    taken = connection.execute(sa.text(_TAKE), names).all()
+    if taken:
+        lines, tracks, counts, format_ids, updated = zip(*taken, strict=True)
+        columns = [
+            [contents[line] for line in lines],
+            integers(tracks, 32),
+            integers(counts, 32),
+            integers(format_ids, 32),
+            integers(updated, 64),
+        ]
+        names_of_all = (*CONTENT, *_TAKEN)
+        copy_rows(connection, "fingerprint", names_of_all, encode_rows(columns, len(names_of_all)))
+    return len(taken), refused

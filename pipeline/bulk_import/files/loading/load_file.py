@@ -1,6 +1,6 @@
 """Writes a data file to the database, batch by batch."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,7 +133,7 @@ def _load_batch(
     lock_catalogue(connection)
     stage(connection, rows_of(table), read.batch)
     try:
-        changed, refused = _write(connection, file, formats)
+        changed, refused = _write(connection, file, formats, read.batch.contents)
     except ConflictError as error:
         raise DataImportError(
             f"{file.path}:{error.found.line}: {error.found.reason}: "
@@ -150,11 +150,14 @@ def _load_batch(
 
 
 def _write(
-    connection: sa.Connection, file: DataFile, formats: dict[str, int]
+    connection: sa.Connection,
+    file: DataFile,
+    formats: Mapping[str, int],
+    contents: Mapping[int, bytes],
 ) -> tuple[int, list[Found]]:
     table = file.name.table
     if table is tables.FINGERPRINT:
-        return load_fingerprints(connection, formats)
+        return load_fingerprints(connection, formats, contents)
     if table is tables.TRACK_FINGERPRINT:
         return load_fingerprint_tracks(connection)
     if table is tables.DELETION:

@@ -59,9 +59,6 @@ def create_staging(connection: sa.Connection, rows: TableRows) -> None:
     connection.exec_driver_sql(
         f"CREATE TEMPORARY TABLE {STAGING} ({LINE} bigint, {columns}) ON COMMIT DELETE ROWS"
     )
-    if any(each.name == "words" for each in rows.columns):
-        # Fingerprints are hardly compressible, and stay in the rows: they are read once.
-        connection.exec_driver_sql(f"ALTER TABLE {STAGING} ALTER COLUMN words SET STORAGE EXTERNAL")
 
 
 def begin_batch(connection: sa.Connection) -> None:

@@ -1,6 +1,6 @@
 """Encodes lines as rows of a staging table, in a process of its own."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from pipeline.bulk_import.files.reading.gzip_lines import Line
 from pipeline.bulk_import.files.reading.table_rows import FINGERPRINT_ROWS, ROWS, TableRows
 from pipeline.bulk_import.files.reading.values import LineError, Values
 from pipeline.bulk_import.files.reading.words import parse_fingerprint, parse_object
-from pipeline.catalog.binary_copy import encode_rows, integers
+from pipeline.catalog.binary_copy import Column, encode_rows, integers, joined, octets
 from pipeline.fingerprint.codec import ALGORITHM_TEST2
 from pipeline.fingerprint.identity import fingerprint_gid
 from pipeline.fingerprint.simhash import simhash_batch
@@ -18,6 +18,10 @@ from pipeline.fingerprint.words import Words
 
 LINE: Final = "line"
 """The first column of a staging table: the number of the line."""
+
+
+CONTENT: Final = ("id", "length", "bitrate", "created", "gid", "words", "simhash")
+"""The columns of `fingerprint` that `Batch.contents` has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Batch:
         refused: number and reason of each line that can't be imported.
         highest_id: the highest id; 0 without rows.
         formats: the names of formats in fingerprints.
+        contents: the values of `CONTENT` of fingerprints, for ``COPY``, by the number of the line.
+            They go to their table directly: words make nearly all of the work of a staging table.
     """
 
     rows: bytes
@@ -39,6 +45,7 @@ class Batch:
     refused: tuple[tuple[int, str], ...] = ()
     highest_id: int = 0
     formats: frozenset[str] = frozenset()
+    contents: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -100,12 +107,17 @@ def _encode(rows: TableRows, collected: _Collected) -> Batch:
     formats: frozenset[str] = frozenset()
     columns: list[Sequence[Any]] = list(zip(*collected.values, strict=True))
     if rows is FINGERPRINT_ROWS and columns:
-        columns += _computed(collected.words)
+        columns.append(_gids(collected.words))
         formats = frozenset(name.decode() for name in columns[3] if name is not None)
     encoded = [
         column.kind.encode(list(values))
         for column, values in zip(rows.columns, columns, strict=bool(columns))
     ]
+    contents: dict[int, bytes] = {}
+    if rows is FINGERPRINT_ROWS and encoded:
+        key, length, bitrate, _, created, gid = encoded
+        columns_of_table = [key, length, bitrate, created, gid, *_words(collected.words)]
+        contents = dict(zip(collected.numbers, joined(columns_of_table), strict=True))
     count = len(collected.numbers)
     return Batch(
         rows=encode_rows([integers(collected.numbers, 64), *encoded]) if count else b"",
@@ -114,13 +126,15 @@ def _encode(rows: TableRows, collected: _Collected) -> Batch:
         refused=tuple(collected.refused),
         highest_id=max((values[0] for values in collected.values), default=0),
         formats=formats,
+        contents=contents,
     )
 
 
-def _computed(batch: Sequence[Words]) -> list[Sequence[Any]]:
-    """Return the words, gids and simhashes of fingerprints."""
-    return [
-        [words.tobytes() for words in batch],
-        [fingerprint_gid(ALGORITHM_TEST2, words).bytes for words in batch],
-        simhash_batch(batch).view(np.int32).tolist(),
-    ]
+def _gids(batch: Sequence[Words]) -> list[bytes]:
+    return [fingerprint_gid(ALGORITHM_TEST2, words).bytes for words in batch]
+
+
+def _words(batch: Sequence[Words]) -> tuple[Column, Column]:
+    """Return words and simhashes of fingerprints."""
+    words = octets(each.astype("<u4", copy=False).tobytes() for each in batch)
+    return words, integers(simhash_batch(batch).view(np.int32).tolist(), 32)

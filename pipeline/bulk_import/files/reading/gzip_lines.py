@@ -1,8 +1,9 @@
 """Reads the lines of a gzipped file. Memory is bounded, whatever the file holds."""
 
-import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, cast
+
+from isal import isal_zlib
 
 from pipeline.fingerprint.public_part import LONGEST
 
@@ -11,7 +12,8 @@ MAX_LINE: Final = LONGEST * len("-2147483648, ") + (1 << 20)
 
 _PIECE: Final = 1 << 16  # bytes of the file that are read at once
 _PLAIN_PIECE: Final = 1 << 20  # bytes that are decompressed at once
-_GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP: Final = 16 + isal_zlib.MAX_WBITS
+_ERROR: Final = cast("type[Exception]", isal_zlib.error)  # its stub says that it is an instance
 
 
 class Line(NamedTuple):
@@ -80,7 +82,7 @@ def decompress(file: BinaryIO) -> Iterator[bytes]:
         DamagedGzipError: the file is cut, damaged, or no gzip file.
         OSError: the file can't be read.
     """
-    member = zlib.decompressobj(_GZIP)
+    member = isal_zlib.decompressobj(_GZIP)
     is_begun = False
     while data := file.read(_PIECE):
         while data:
@@ -88,10 +90,10 @@ def decompress(file: BinaryIO) -> Iterator[bytes]:
                 data = data.lstrip(b"\0")  # padding after the last member
                 if not data:
                     break
-                member, is_begun = zlib.decompressobj(_GZIP), False
+                member, is_begun = isal_zlib.decompressobj(_GZIP), False
             try:
                 plain = member.decompress(data, _PLAIN_PIECE)
-            except zlib.error as error:
+            except _ERROR as error:
                 raise DamagedGzipError(f"the gzip data are damaged: {error}") from error
             is_begun = True
             data = member.unused_data if member.eof else member.unconsumed_tail

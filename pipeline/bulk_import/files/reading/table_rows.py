@@ -8,7 +8,6 @@ from uuid import UUID, uuid5
 from pipeline.bulk_import.files.reading.values import (
     BIG_ID,
     BOOLEAN,
-    BYTES,
     COUNT,
     ID,
     NAME,
@@ -123,9 +122,9 @@ FINGERPRINT_ROWS: Final = TableRows(
         Field("format", NAME),
         _CREATED,
     ),
-    computed=(Field("words", BYTES), Field("gid", UUIDS), Field("simhash", NUMBER)),
+    computed=(Field("gid", UUIDS),),
 )
-"""The module `words` reads the field `fingerprint`, of which the other columns are computed."""
+"""The module `words` reads the field `fingerprint`, of which the gid is computed."""
 
 ROWS: Final[Mapping[str, TableRows]] = {
     tables.TRACK.name: TableRows(

@@ -127,7 +127,6 @@ TIME: Final = Kind("timestamptz", _time, _as_integers(64))
 TEXT: Final = Kind("text", _text(MAX_TEXT), octets)
 NAME: Final = Kind("text", _text(MAX_NAME), octets)
 BOOLEAN: Final = Kind("boolean", _boolean, booleans)
-BYTES: Final = Kind("bytea", bytes, octets)
 
 
 @dataclass(frozen=True, slots=True)
