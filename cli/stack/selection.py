@@ -7,6 +7,7 @@ so they find the same stack, and say in the same words that there is none.
 
 import os
 import shlex
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 DATA_DIR_PARAMETER: Final = "data_dir"
 """The parameter of `cli.stack.data_directory.option`."""
+
+ANSWER_TIMEOUT: Final = 5.0  # s
 
 NO_OWN_STACK: Final = "the settings are of no stack of `acoustid up`: give --data-dir"
 """The error if a command needs the processes or files of a stack."""
@@ -85,6 +88,19 @@ class ChosenStack:
             raise NoStackError(NO_OWN_STACK)
         return self.data
 
+    def require_own_postgres(self) -> None:
+        """Refuse a stack whose own PostgreSQL does not run. Other servers are not asked.
+
+        Raises:
+            StackError: the settings are invalid.
+            NoStackError: it does not run.
+        """
+        if self.data is None or not _has_embedded_database(self.data, self.settings()):
+            return
+        record = StackRecord.read(self.data)
+        if record is not None and not _answers(record.postgres_port):
+            raise self._not_running()
+
     def running(self) -> RunState:
         """Return the processes of the stack.
 
@@ -98,11 +114,15 @@ class ChosenStack:
         if state is None and self.data.is_locked():
             raise _starting(self.data)
         if state is None:
-            raise NoStackError(
-                f"the stack in {self.data.root} does not run: "
-                f"start it with `acoustid up --data-dir {shlex.quote(str(self.data.root))}`"
-            )
+            raise self._not_running()
         return state
+
+    def _not_running(self) -> NoStackError:
+        root = self.directory().root
+        return NoStackError(
+            f"the stack in {root} does not run: "
+            f"start it with `acoustid up --data-dir {shlex.quote(str(root))}`"
+        )
 
     def front_end(self) -> str:
         """Return the address of its front end.
@@ -187,6 +207,15 @@ def _read_settings(config: Path | None, environ: Mapping[str, str]) -> "Settings
     from cli.stack.effective_settings import read_settings  # noqa: PLC0415 - slow to import
 
     return read_settings(config, environ)
+
+
+def _answers(port: int) -> bool:
+    """Return whether a program listens on a port of this host."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=ANSWER_TIMEOUT):
+            return True
+    except OSError:
+        return False
 
 
 def _has_embedded_database(data: DataDir, settings: "Settings") -> bool:

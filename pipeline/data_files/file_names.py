@@ -11,6 +11,9 @@ _NAME: Final = re.compile(
     r"(?:(?P<year>\d{4})/(?P=year)-(?P<month>\d\d)/)?"
     r"(?P<day>\d{4}-\d\d-\d\d)-(?P<table>[a-z_]+-update)\.jsonl\.gz"
 )
+LOCK_NAME: Final = ".lock"
+"""The file in the folder of an export that a running export locks. It stays there, empty."""
+
 _TABLES: Final = {table.name: table for table in TABLES}
 
 

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.data_files import private_tables
-from pipeline.data_files.file_names import parse_file_name
+from pipeline.data_files.file_names import LOCK_NAME, parse_file_name
 from pipeline.data_files.manifest import NAME as MANIFEST_NAME
 from pipeline.data_files.manifest import FileEntry, Manifest, read_manifest
 from pipeline.data_files.private_tables import private_table
 from pipeline.export.errors import ExportRefusedError
 from pipeline.export.output_file import PREFIX, DataFileWriter, data_file, write_text
 from pipeline.storage import files
-
-LOCK_NAME: Final = ".lock"
 
 _SAVE_INTERVAL: Final = 10.0
 """Seconds between two writes of the manifest during a run."""

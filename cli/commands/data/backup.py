@@ -52,6 +52,7 @@ def backup(
             "--to needs a file: the sizes and checksums of a backup are written after its contents"
         )
     chosen = choose_stack(data_dir)
+    chosen.require_own_postgres()
 
     def report(line: str) -> None:
         click.echo(line, err=True)

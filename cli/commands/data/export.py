@@ -13,7 +13,7 @@ from cli.error_messages import explain
 from cli.errors import StackError
 from cli.file_name import DirectoryName
 from cli.stack import data_directory
-from cli.stack.selection import settings_for_command
+from cli.stack.selection import choose_stack
 from pipeline.export.run import export as write_export
 from pipeline.runtime.databases import Databases
 
@@ -57,7 +57,9 @@ def export(directory: Path, data_dir: Path, *, is_private: bool, writes_all: boo
     into DIR writes the files of new and unfinished days. The stack may run; all files of a run show
     the same moment. A run that was interrupted goes on when the command is given again.
     """
-    settings = settings_for_command(data_dir)
+    chosen = choose_stack(data_dir)
+    chosen.require_own_postgres()
+    settings = chosen.settings()
     databases = Databases(settings, component="export")
     bar = _Bar()
     try:

@@ -15,7 +15,7 @@ from cli.commands.data.catalogues.options import OtherFormat, format_options
 from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.stack import data_directory
-from cli.stack.selection import settings_for_command
+from cli.stack.selection import choose_stack
 from pipeline.bulk_import.files.input_files import find_files
 from pipeline.bulk_import.files.run import Imported, import_files
 from pipeline.bulk_import.rejects import Rejects
@@ -70,7 +70,9 @@ def import_command(
     of CSV files or of JSON lines, with the fields of `acoustid submit`; or a folder of audio files
     with tags. Its fingerprints join the tracks that submissions would join.
     """
-    settings = settings_for_command(data_dir)
+    chosen = choose_stack(data_dir)
+    chosen.require_own_postgres()
+    settings = chosen.settings()
     if other is not None and is_private:
         raise click.UsageError("--private is for an export, not for other catalogues")
     if other is not None:
@@ -124,7 +126,7 @@ def _report(done: Imported, refused: Rejects) -> None:
     known = f"; {done.known} files were imported before" if done.known else ""
     click.echo(
         f"imported {done.files} files, {max(0, done.lines - refused.count)} lines, "
-        f"{done.changed} changed rows{known}"
+        f"{done.changed} rows added or changed{known}"
     )
     if done.without_fingerprint:
         click.echo(

@@ -86,7 +86,8 @@ def _print_restored(options: RestoreOptions, restored: Restored) -> None:
         click.echo(f"the configuration names a file that is not in the backup: {path}")
     if restored.configuration is not None:
         click.echo(f"the options that were set for the old service are in {restored.configuration}")
-    start = f"acoustid up --data-dir {quote(str(options.data.root))}"
+    # Without the option, `up` would add the sample catalogue to one that does not have it.
+    start = f"acoustid up --data-dir {quote(str(options.data.root))} --no-sample"
     if options.config is not None:
         start = f"ACOUSTID_CONFIG={quote(str(options.config))} {start}"
     click.echo(f"start it with: {start}")

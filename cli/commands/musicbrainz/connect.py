@@ -32,8 +32,9 @@ SHOWN_TABLES: Final = ("recording", "release", "artist", "track")
 def connect(data_dir: Path, **options: str | int | None) -> None:
     """Check whether lookups can use a mirror of MusicBrainz.
 
-    The database is only read. Without options it is that of [database_musicbrainz]. With options,
-    another one is checked, and the section for acoustid.conf is printed. Its password is read from
+    The database is only read. Without options it is the one that lookups read:
+    [database_musicbrainz_ro] if it is set, otherwise [database_musicbrainz]. With options, another
+    one is checked, and the section for acoustid.conf is printed. Its password is read from
     ACOUSTID_DATABASE_MUSICBRAINZ_PASSWORD or PGPASSWORD. The exit status is 0 if lookups can use
     the database. What it lacks is printed with the effect.
     """

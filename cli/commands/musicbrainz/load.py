@@ -9,7 +9,7 @@ from tqdm import tqdm
 from cli.error_messages import explain_database
 from cli.errors import StackError
 from cli.stack import data_directory
-from cli.stack.selection import settings_for_command
+from cli.stack.selection import choose_stack
 from pipeline.catalog.musicbrainz.dump.dump_format import OPTIONAL
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
 from pipeline.catalog.musicbrainz.dump.files.open_dump import open_dump
@@ -32,7 +32,9 @@ def load(path: Path, data_dir: Path) -> None:
     read the old copy until the new one is complete. An invalid or cut dump changes nothing. After
     an interruption, run the command again: it goes on.
     """
-    settings = settings_for_command(data_dir)
+    chosen = choose_stack(data_dir)
+    chosen.require_own_postgres()
+    settings = chosen.settings()
     try:
         loaded = _load(settings, open_dump(path))
     except DumpError as error:

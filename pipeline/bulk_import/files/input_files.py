@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline.bulk_import.files.errors import DataImportError
 from pipeline.data_files import manifest as manifests
-from pipeline.data_files.file_names import DataFileName, parse_file_name
+from pipeline.data_files.file_names import LOCK_NAME, DataFileName, parse_file_name
 from pipeline.data_files.manifest import Manifest, ManifestError
 from pipeline.data_files.private_tables import FOLDER as PRIVATE_FOLDER
 from pipeline.data_files.tables import TABLES
@@ -73,12 +73,13 @@ def find_files(folder: Path) -> DataFolder:
         raise DataImportError(
             f"the export in {folder} was not completed: run `acoustid export {folder}` again"
         )
+    own = {manifests.NAME, LOCK_NAME}
     found: dict[str, DataFile] = {}
     other = []
     for path in _paths(folder):
         name = parse_file_name(path)
         if name is None:
-            if path != manifests.NAME and not path.startswith(f"{PRIVATE_FOLDER}/"):
+            if path not in own and not path.startswith(f"{PRIVATE_FOLDER}/"):
                 other.append(path)
             continue
         if not (folder / path).is_file():  # to open a pipe would wait for ever

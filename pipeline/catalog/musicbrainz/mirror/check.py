@@ -79,7 +79,7 @@ def check_mirror(connection: sa.Connection) -> MirrorReport:
     report.facts["database"] = (
         "a mirror of MusicBrainz"
         if is_mirror(connection, "musicbrainz")
-        else "not a mirror: `acoustid migrate` has made its tables, or it has none"
+        else "not a mirror, but a copy of this service; or it has no tables"
     )
     _check_columns(connection, report)
     if report.defects:
@@ -163,12 +163,20 @@ def _report_age(packet: int | None, date: datetime | None, report: MirrorReport)
     age = datetime.now(UTC) - date
     named = "a dump" if packet is None else f"packet {packet}"
     report.facts["content"] = f"{named} of {date.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    report.facts["age"] = f"{age / timedelta(hours=1):.1f} hours"
+    report.facts["age"] = _duration(age)
     if age > OLD:
         report.lacks.append(
             f"its content is {age.days} days old: newer recordings have no metadata, and their "
-            "MBIDs are not followed; run the replication of the mirror"
+            "MBIDs are not followed; run the replication of the mirror, or of the service's own "
+            "copy `acoustid musicbrainz follow`"
         )
+
+
+def _duration(age: timedelta) -> str:
+    """Return an age in hours, from two days on in days."""
+    if age < timedelta(days=2):
+        return f"{age / timedelta(hours=1):.1f} hours"
+    return f"{age.days} days"
 
 
 def _try_lookup(connection: sa.Connection, report: MirrorReport) -> None:

@@ -115,6 +115,16 @@ def test_what_it_lacks_has_an_effect(mirror: sa.Connection, statement: str, lack
         assert [text for text in report.lacks if lack in text]
 
 
+@pytest.mark.parametrize(("hours", "age"), [("30", "30.0 hours"), ("80", "3 days")])
+def test_an_age_is_in_hours_or_days(mirror: sa.Connection, hours: str, age: str) -> None:
+    statement = (
+        "UPDATE musicbrainz.replication_control "
+        "SET last_replication_date = now() - interval 'HOURS hours'"
+    ).replace("HOURS", hours)
+    with changed(mirror, statement) as report:
+        assert report.facts["age"] == age
+
+
 def test_a_missing_index_is_named(mirror: sa.Connection) -> None:
     with changed(mirror, "DROP INDEX musicbrainz.ix_musicbrainz_track_recording") as report:
         assert report.is_usable

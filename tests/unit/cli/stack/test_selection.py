@@ -1,6 +1,7 @@
 """Which stack a command uses."""
 
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,6 +80,23 @@ def test_a_stack_that_does_not_run_has_its_own_status() -> None:
     with pytest.raises(NoStackError, match="does not run") as caught:
         chosen(own=True).running()
     assert caught.value.exit_code == ExitStatus.NO_STACK
+
+
+def test_a_command_on_the_databases_says_how_to_start_a_stopped_stack(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        (folder / "other" / "acoustid.conf").write_text(
+            f"[database_fingerprint]\nhost = 127.0.0.1\nport = {port}\n"
+        )
+        StackRecord(postgres_port=port).save(DataDir.at(folder / "other"))
+        chosen("--data-dir", "other").require_own_postgres()
+    with pytest.raises(NoStackError, match=f"start it with `acoustid up --data-dir {folder}/other"):
+        chosen("--data-dir", "other").require_own_postgres()
+
+
+def test_no_server_of_the_user_is_asked_whether_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACOUSTID_CONFIG", "mine.conf")
+    chosen().require_own_postgres()
 
 
 def test_no_stack_is_an_error_that_names_the_directory(
