@@ -61,6 +61,9 @@ install-dev: install ## Create .venv with the tools for tests and checks, too
 run: install ## Run the whole service until Ctrl-C (ARGS="--port 5001" for options)
 	@exec "$(BIN)/acoustid" up --data-dir "$(DATA)" $(ARGS)
 
+# pytest compiles tests anew in each process, unless it may keep them. A container can forbid this.
+test test-system torture: export PYTHONDONTWRITEBYTECODE :=
+
 test: install-dev ## Run all tests that need only .venv (ARGS="-k lookup", TESTERS=1)
 	"$(BIN)/python" -m pytest -n $(TESTERS) --dist loadfile $(ARGS)
 

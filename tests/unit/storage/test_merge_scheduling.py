@@ -30,13 +30,14 @@ class Gate:
         self.opened = threading.Event()
         self.in_time = False
         self.others = 0
+        self._is_first = True
         self._merged = merged
 
     def __call__(self, *args: Any) -> Any:
-        first = not self.reached.is_set()
-        self.reached.set()
+        first, self._is_first = self._is_first, False
         result = self._merged(*args)
         if first:
+            self.reached.set()
             self.in_time = self.opened.wait(TIMEOUT)
         else:
             self.others += 1
