@@ -134,6 +134,18 @@ def test_a_directory_with_other_files_is_refused(backup: Path, tmp_path: Path) -
     assert "is not empty" in result.output
 
 
+def test_a_place_that_cannot_be_a_new_directory_is_refused(backup: Path, tmp_path: Path) -> None:
+    before = sorted(backup.iterdir())
+    inside = run(backup, "--data-dir", backup / "new")
+    assert inside.exit_code == ExitStatus.FAILED
+    assert f"is in the backup {backup}: give a new directory elsewhere" in inside.output
+    assert sorted(backup.iterdir()) == before
+    (tmp_path / "file").write_text("")
+    file = run(backup, "--data-dir", tmp_path / "file")
+    assert file.exit_code == ExitStatus.FAILED
+    assert "is a file: give a new directory" in file.output
+
+
 def test_a_check_finds_a_damaged_dump_and_writes_nothing(backup: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     assert "the backup is intact" in run(backup, "--check").output

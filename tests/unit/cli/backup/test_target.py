@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.backup.manifest import NAME, BackupManifest, Counts, ManifestError, StoredFile
+from cli.backup.manifest import NAME, ManifestError, StoredFile
 from cli.backup.opened import BackupDamagedError, open_backup
 from cli.backup.target import Target, open_file, open_folder
 from cli.errors import StackError
+from tests.unit.cli.backup.manifests import manifest
 
 CONTENT = {"ingest.dump": b"x" * 1000, "empty": b"", "acoustid.conf": b"[a]\n"}
 
@@ -24,9 +25,8 @@ def write(target: Target) -> Path:
             for start in range(0, len(content), 300):
                 member.write(content[start : start + 300])
         stored[name] = member.stored()
-    manifest = BackupManifest(datetime.now(UTC), "1", "1:2", (), stored, Counts(0, 0, 0))
     with target.member(NAME) as member:
-        member.write(manifest.to_json().encode())
+        member.write(manifest(datetime.now(UTC), stored).to_json().encode())
     return target.finish()
 
 
