@@ -15,7 +15,7 @@ from pipeline.settings.sections import Settings
 from pipeline.storage.format import LOCK_NAME
 from tests.support.processes.servers import Servers, running_servers
 
-pytest_plugins = ("tests.support.fixtures",)
+pytest_plugins = ("tests.support.fixtures", "tests.support.backups")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,6 +13,7 @@ from typing import IO, Final
 from cli.backup.programs import Program, connection_text, program_environment
 from cli.backup.snapshots import Snapshot
 from cli.errors import StackError
+from pipeline.catalog.musicbrainz.dump.schemas import NEW, OLD
 
 PART: Final = 2**18
 """Bytes that are passed on at once."""
@@ -47,6 +48,8 @@ def dump(
         str(program.path),
         *("--format=custom", f"--compress={COMPRESSION}", "--no-password"),
         *(f"--lock-wait-timeout={LOCK_WAIT}s", f"--snapshot={snapshot.name}"),
+        # The tables of a load of MusicBrainz, which may be dropped at any time.
+        *(f"--exclude-schema={each}" for each in (NEW, OLD)),
         f"--dbname={connection_text(database, application)}",
     ]
     with subprocess.Popen(  # noqa: S603 - PostgreSQL's own program, or that of the user's folder

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 NAME: Final = "backup.json"
 FORMAT: Final = "acoustid-backup"
 VERSION: Final = 1
@@ -159,35 +161,29 @@ def parse_manifest(text: bytes, where: str) -> BackupManifest:
 
 
 def _decode(content: dict[str, Any]) -> BackupManifest:
-    return BackupManifest(
-        created=datetime.fromisoformat(content["created"]),
-        acoustid_version=str(content["acoustid_version"]),
-        service=str(content["service"]),
-        dumps=tuple(_decode_dump(each) for each in content["dumps"]),
-        files={name: StoredFile(**entry) for name, entry in content["files"].items()},
-        counts=Counts(**content["counts"]),
-        left_out=tuple(content["left_out"]),
-        outside_files=tuple(content["outside_files"]),
-    )
-
-
-def _decode_dump(entry: dict[str, Any]) -> DatabaseDump:
-    snapshot = datetime.fromisoformat(entry["snapshot"])
-    return DatabaseDump(**entry | {"names": tuple(entry["names"]), "snapshot": snapshot})
+    found: BackupManifest = TypeAdapter(BackupManifest).validate_python(content)
+    return found
 
 
 def _check(manifest: BackupManifest) -> None:
-    """Raise a `ValueError` if names of members are no plain names, or a dump has no member."""
-    for name, entry in manifest.files.items():
+    """Check what the types do not tell.
+
+    Raises:
+        ValueError: names of members are no plain names, a dump has no member, a time has no zone,
+            or a logical database is missing or there twice.
+    """
+    for name in manifest.files:
         if not name or "/" in name or name.startswith(".") or name == NAME:
             raise ValueError(name)
-        if not (isinstance(entry.size, int) and isinstance(entry.sha256, str)):
-            raise TypeError(name)
     for dump in manifest.dumps:
-        if dump.file not in manifest.files or not dump.names:
+        if dump.file not in manifest.files or dump.revisions.keys() != set(dump.names):
             raise ValueError(dump.file)
-        if not set(dump.names) <= set(ORDER):
-            raise ValueError(dump.names)
+    names = [*manifest.left_out, *(name for dump in manifest.dumps for name in dump.names)]
+    if sorted(names) != sorted(ORDER):
+        raise ValueError(names)
+    times = (manifest.created, *(dump.snapshot for dump in manifest.dumps))
+    if any(each.tzinfo is None for each in times):
+        raise ValueError(times)
 
 
 def _encode(value: object) -> str:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 import sqlalchemy as sa
 
 from cli.backup.snapshots import Snapshot
+from pipeline.catalog.musicbrainz.dump.schemas import NEW, OLD
 from pipeline.runtime.databases import DATABASE_UNUSABLE, Databases
 
 INTERVAL: Final = 0.5
@@ -27,9 +28,10 @@ _TABLES: Final = sa.text(
     """
     SELECT c.oid, pg_table_size(c.oid), c.reltuples
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+    WHERE c.relkind = 'r'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', :new, :old)
     """
-)
+).bindparams(new=NEW, old=OLD)
 
 _COPIED: Final = sa.text(
     """

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from cli.backup.manifest import ORDER
 from cli.errors import StackError
-from pipeline.catalog.advisory_locks import lock_catalogue
+from pipeline.catalog.advisory_locks import keep_musicbrainz_tables, lock_catalogue
 from pipeline.catalog.fingerprint.tables import track_mbid
 from pipeline.catalog.migrate import database_settings
 from pipeline.catalog.schema_version import is_mirror, version_table
@@ -161,6 +161,9 @@ def _open(databases: Databases, source: Source, stack: ExitStack) -> sa.Connecti
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
     connection.detach()  # a pool may be smaller than the number of transactions
+    if "musicbrainz" in source.names:
+        keep_musicbrainz_tables(connection)  # before the snapshot, and until the dump ends
+        connection.commit()
     limits = (*_NO_LIMITS, *([_NO_LIMITS_17] if source.server_major >= 17 else []))
     for name in limits:
         connection.execute(sa.text(f"SET LOCAL {name} = 0"))

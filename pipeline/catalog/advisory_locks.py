@@ -25,6 +25,7 @@ _OUTBOX_LOCK: Final = 7723016524936704012
 _ANNOUNCER_LOCK: Final = 7723016524936704013
 _NATS_RECEIPTS_LOCK: Final = 7723016524936704014
 _MUSICBRAINZ_LOCK: Final = 7723016524936704017
+_MUSICBRAINZ_TABLES_LOCK: Final = 7723016524936704018
 _DATA_FILES_LOCK: Final = 7723016524936704016
 
 INDEX_LOCK: Final = 1768842360
@@ -76,6 +77,27 @@ def try_lock_musicbrainz(connection: sa.Connection) -> bool:
         Whether the lock is taken.
     """
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_MUSICBRAINZ_LOCK))))
+
+
+def keep_musicbrainz_tables(connection: sa.Connection) -> None:
+    """Prevent loads from replacing the tables of MusicBrainz until the connection closes.
+
+    A dump reads each table by its name. After a switch, it would read new tables that its snapshot
+    shows as empty.
+
+    Args:
+        connection: a connection to the MusicBrainz database, which is not returned to a pool.
+    """
+    connection.execute(sa.select(sa.func.pg_advisory_lock_shared(_MUSICBRAINZ_TABLES_LOCK)))
+
+
+def lock_musicbrainz_tables(connection: sa.Connection) -> None:
+    """Wait for the connections that keep the tables of MusicBrainz, until this transaction ends.
+
+    Args:
+        connection: a connection to the MusicBrainz database, in a transaction.
+    """
+    _lock_transaction(connection, _MUSICBRAINZ_TABLES_LOCK)
 
 
 def lock_bot_account(connection: sa.Connection) -> None:

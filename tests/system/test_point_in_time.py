@@ -104,7 +104,7 @@ def test_a_stack_goes_back_to_a_point_in_time(folder: Path) -> None:
         moment = datetime.now(UTC).isoformat()
         time.sleep(1)
         add(stack, 2)
-        assert [is_found(stack, number) for number in range(3)] == [True] * 3
+        assert is_found(stack, 2)
         operator.run(2, moment)
         assert "rebuilding the index: it belongs to another" in data.log("migrate").read_text()
         assert [is_found(stack, number) for number in range(3)] == [True, True, False]

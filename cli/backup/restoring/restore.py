@@ -82,6 +82,7 @@ def restore_backup(options: RestoreOptions, report: Report) -> Restored:
     """
     data, manifest = options.data, options.backup.manifest
     require_known_schemas(manifest)
+    _require_outside(options)
     program = find_pg_restore(manifest, options.postgres_bin)
     identity = hashlib.sha256(manifest.to_json().encode()).hexdigest()
     unfinished = require_empty(data, identity)
@@ -108,6 +109,13 @@ def restore_backup(options: RestoreOptions, report: Report) -> Restored:
         configuration = _take_over_configuration(options)
         finish(data)
     return Restored(reconciled, count, configuration)
+
+
+def _require_outside(options: RestoreOptions) -> None:
+    """Refuse a data directory in the folder of the backup, which would be none afterwards."""
+    data, backup = options.data.root.resolve(), options.backup.path.resolve()
+    if data.is_relative_to(backup):
+        raise StackError(f"{data} is in the backup {backup}: give a new directory elsewhere")
 
 
 def _jobs() -> int:

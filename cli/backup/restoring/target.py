@@ -55,6 +55,8 @@ def _other_files(data: DataDir) -> list[str]:
         found = sorted(data.root.iterdir())
     except FileNotFoundError:
         return []
+    except NotADirectoryError as error:
+        raise StackError(f"{data.root} is a file: give a new directory") from error
     except OSError as error:
         raise StackError(f"{data.root} cannot be read: {error.strerror}") from error
     return [each.name for each in found if not _is_own(data, each)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from pipeline.catalog.ingest.tables import import_progress
+from pipeline.catalog.ingest.tables import received_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def find(connection: sa.Connection, submitter: Submitter, file: str) -> FileProg
         submitter: the application and the account.
         file: the absolute path.
     """
-    return next(_found(connection, submitter, import_progress.c.file == file), None)
+    return next(_found(connection, submitter, received_file.c.file == file), None)
 
 
 def find_copy(connection: sa.Connection, submitter: Submitter, digest: bytes) -> str | None:
@@ -62,7 +62,7 @@ def find_copy(connection: sa.Connection, submitter: Submitter, digest: bytes) ->
         submitter: the application and the account.
         digest: the digest of the whole file.
     """
-    is_equal = (import_progress.c.digest == digest) & import_progress.c.finished.is_not(None)
+    is_equal = (received_file.c.digest == digest) & received_file.c.finished.is_not(None)
     found = next(_found(connection, submitter, is_equal), None)
     return found.file if found else None
 
@@ -72,8 +72,8 @@ def finished_below(
 ) -> dict[str, bytes]:
     """Return the digests of the finished files in a folder and those below it, by path."""
     prefix = folder.rstrip("/") + "/"
-    is_below = sa.func.starts_with(import_progress.c.file, prefix)
-    found = _found(connection, submitter, is_below & import_progress.c.finished.is_not(None))
+    is_below = sa.func.starts_with(received_file.c.file, prefix)
+    found = _found(connection, submitter, is_below & received_file.c.finished.is_not(None))
     return {each.file: each.digest for each in found}
 
 
@@ -98,7 +98,7 @@ def save(connection: sa.Connection, submitter: Submitter, files: Iterable[FilePr
     ]
     if not rows:
         return
-    statement = insert(import_progress).values(rows)
+    statement = insert(received_file).values(rows)
     changed = {name: statement.excluded[name] for name in ("digest", "lines", "finished")}
     connection.execute(
         statement.on_conflict_do_update(
@@ -110,7 +110,7 @@ def save(connection: sa.Connection, submitter: Submitter, files: Iterable[FilePr
 def _found(
     connection: sa.Connection, submitter: Submitter, condition: sa.ColumnElement[bool]
 ) -> Iterator[FileProgress]:
-    columns = import_progress.c
+    columns = received_file.c
     statement = sa.select(columns.file, columns.digest, columns.lines, columns.finished).where(
         columns.application_id == submitter.application_id,
         columns.account_id == submitter.account_id,

@@ -162,8 +162,8 @@ outbox: Final = sa.Table(
     comment="final states of submissions that are not announced yet",
 )
 
-import_progress: Final = sa.Table(
-    "import_progress",
+received_file: Final = sa.Table(
+    "received_file",
     METADATA,
     sa.Column("file", sa.Text, primary_key=True),
     sa.Column("application_id", sa.Integer, primary_key=True, autoincrement=False),

@@ -1,5 +1,6 @@
 """`acoustid backup` on real databases that are not those of `acoustid up`."""
 
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
@@ -12,14 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from cli.backup.opened import OpenedBackup, open_backup
-from cli.backup.programs import connection_text, find_program, program_environment
+from cli.backup.programs import find_program
 from cli.commands.data.backup import backup as command
 from cli.exit_status import ExitStatus
 from pipeline.catalog import migrate
-from pipeline.catalog.fingerprint.tables import METADATA, fingerprint, track
+from pipeline.catalog.fingerprint.tables import fingerprint, track
 from pipeline.catalog.schema_version import revisions
 from pipeline.runtime.databases import Databases
-from pipeline.settings.sections import DatabaseSettings, Settings
+from pipeline.settings.sections import Settings
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint as random_walk
 from tests.support.clients.admin_commands import Run, command_runner
@@ -66,14 +67,6 @@ def in_folder(content: None, run_backup: Run, tmp_path: Path) -> OpenedBackup:
     return made_by(run_backup, tmp_path / "backups")
 
 
-def rows(database: DatabaseSettings, table: str) -> Rows:
-    """Return the rows of a table of the fingerprint database."""
-    engine = sa.create_engine(database.url(), poolclass=sa.NullPool)
-    statement = sa.select(METADATA.tables[table])
-    with engine.connect() as connection:
-        return sorted(tuple(row) for row in connection.execute(statement))
-
-
 def test_the_manifest_says_what_is_in_the_backup(
     in_folder: OpenedBackup, settings: Settings
 ) -> None:
@@ -102,43 +95,11 @@ def test_the_manifest_says_what_is_in_the_backup(
         dump.server_version // 10000 for dump in found.dumps
     }
     in_folder.verify(ignore)
-
-
-def test_snapshots_are_taken_in_order_within_a_moment(in_folder: OpenedBackup) -> None:
-    times = [dump.snapshot for dump in in_folder.manifest.dumps]
+    times = [dump.snapshot for dump in found.dumps]
     assert times == sorted(times)
     assert (times[-1] - times[0]).total_seconds() < 5
-    assert in_folder.manifest.created == times[0]
+    assert found.created == times[0]
     assert abs((datetime.now(UTC) - times[0]).total_seconds()) < 60
-
-
-def test_a_dump_is_restored_by_pg_restore(in_folder: OpenedBackup, settings: Settings) -> None:
-    source = settings.database_fingerprint
-    target = source.model_copy(update={"name": "restored_fingerprint"})
-    engine = sa.create_engine(source.url(), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {target.name}"))
-    try:
-        [dump] = [each for each in in_folder.manifest.dumps if "fingerprint" in each.names]
-        path = in_folder.file(dump.file)
-        assert path is not None
-        program = find_program("pg_restore", dump.dumped_by)
-        subprocess.run(
-            [
-                program.path,
-                *("--no-owner", "--exit-on-error"),
-                f"--dbname={connection_text(target, 'tests')}",
-                path,
-            ],
-            env=program_environment(target),
-            check=True,
-        )
-        for table in ("fingerprint", "track", "track_mbid", "submission_import"):
-            assert rows(target, table) == rows(source, table)
-        assert len(rows(target, "fingerprint")) == 2
-    finally:
-        with engine.connect() as connection:
-            connection.execute(sa.text(f"DROP DATABASE {target.name}"))
 
 
 def test_a_backup_in_one_file_is_equal(content: None, run_backup: Run, tmp_path: Path) -> None:
@@ -195,20 +156,18 @@ def test_a_wrong_command_line_is_refused(
     assert text in result.stderr
 
 
-def test_older_backups_are_deleted_after_success(run_backup: Run, tmp_path: Path) -> None:
+def test_older_backups_are_deleted_after_success(
+    databases: Databases, run_backup: Run, made_backup: Path, tmp_path: Path
+) -> None:
+    del databases
     parent = tmp_path / "backups"
-    first = made_by(run_backup, parent)
-    second = made_by(run_backup, parent, "--keep", 2)
-    assert first.path.exists()
-    third = run_backup(parent, "--keep", 2)
-    assert f"deleted the older backup {first.path}" in third.stderr
-    assert {path.name for path in parent.iterdir()} == {
-        ".backup.lock",
-        second.path.name,
-        Path(third.stdout.strip()).name,
-    }
-    third_manifest = open_backup(Path(third.stdout.strip())).manifest
-    assert third_manifest.service == second.manifest.service
+    first = parent / made_backup.name
+    shutil.copytree(made_backup, first)
+    second = run_backup(parent, "--keep", 1)
+    assert f"deleted the older backup {first}" in second.stderr
+    found = Path(second.stdout.strip())
+    assert {path.name for path in parent.iterdir()} == {".backup.lock", found.name}
+    assert open_backup(found).manifest.service == open_backup(made_backup).manifest.service
 
 
 def test_databases_that_are_one_are_dumped_once(

@@ -1,7 +1,6 @@
 """`acoustid restore` from the databases of the tests into other ones on the same server."""
 
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,10 +10,9 @@ from click.testing import CliRunner, Result
 
 from cli.backup.opened import open_backup
 from cli.commands.data.restore import restore
-from cli.errors import StackError
 from cli.exit_status import ExitStatus
 from cli.stack.data_directory import DataDir
-from cli.stack.recovery.unfinished_restore import read_unfinished, require_no_restore
+from cli.stack.recovery.unfinished_restore import read_unfinished
 from pipeline.catalog import migrate
 from pipeline.catalog.changelog_position import newest_position
 from pipeline.catalog.ingest.tables import submission
@@ -25,7 +23,12 @@ from pipeline.settings.sections import Settings
 from tests.support.catalogue.imports import Importer
 from tests.support.catalogue.synthetic import fingerprint
 from tests.support.clients.admin_commands import Run
-from tests.support.polling import eventually
+
+
+@pytest.fixture
+def stored(made_backup: Path, tmp_path: Path) -> Path:
+    """A copy of a backup, which a test may change."""
+    return Path(shutil.copytree(made_backup, tmp_path / "backups" / made_backup.name))
 
 
 @pytest.fixture
@@ -69,90 +72,76 @@ def states(settings: Settings) -> list[str]:
 
 
 def test_restored_databases_are_equal_and_index_and_store_are_built(
-    backup: Path, config: Path, settings: Settings, target: Settings, tmp_path: Path
+    backup: Path, restore_config: Path, settings: Settings, restore_target: Settings, tmp_path: Path
 ) -> None:
     data = DataDir.at(tmp_path / "new")
-    result = run(backup.parent, "--data-dir", data.root, "--config", config)
+    result = run(backup.parent, "--data-dir", data.root, "--config", restore_config)
     assert result.exit_code == 0, result.output
-    assert rows(target) == rows(settings)
+    assert rows(restore_target) == rows(settings)
     assert states(settings) == ["imported", "imported", "pending", "pending"]
-    assert states(target) == ["imported", "imported", "imported", "pending"]
+    assert states(restore_target) == ["imported", "imported", "imported", "pending"]
     assert "1 submissions are imported after the start" in result.output
-    with sa.create_engine(target.database_fingerprint.url()).connect() as connection:
+    with sa.create_engine(restore_target.database_fingerprint.url()).connect() as connection:
         position = newest_position(connection)
-    with open_reader(target.fingerprint_index.path) as index:
+    with open_reader(restore_target.fingerprint_index.path) as index:
         assert index.changelog_state().position == position
-    assert open_store(target.fingerprint_store.path).stats().position == position
+    assert open_store(restore_target.fingerprint_store.path).stats().position == position
     assert read_unfinished(data) is None
-    again = run(backup, "--data-dir", data.root, "--config", config)
+    again = run(backup, "--data-dir", data.root, "--config", restore_config)
     assert again.exit_code == ExitStatus.FAILED
     assert "is not empty" in again.output
 
 
-def test_a_killed_restore_goes_on_with_an_equal_result(
-    backup: Path, config: Path, settings: Settings, target: Settings, tmp_path: Path
-) -> None:
-    data = DataDir.at(tmp_path / "new")
-    options = ("--data-dir", str(data.root), "--config", str(config))
-    command = (sys.executable, "-m", "cli.main", "restore", str(backup), *options)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        eventually(lambda: has_restored(data, "ingest.dump"))
-    finally:
-        process.kill()
-        process.wait()
-    with pytest.raises(StackError, match="was interrupted: run `acoustid restore"):
-        require_no_restore(data)
-    other = run(backup.parent, "--data-dir", data.root, "--config", config)
-    assert other.exit_code == 0, other.output
-    assert "going on with an interrupted restore" in other.output
-    assert rows(target) == rows(settings)
-    require_no_restore(data)
-
-
-def has_restored(data: DataDir, dump: str) -> bool:
-    found = read_unfinished(data)
-    return found is not None and dump in found.databases
-
-
 def test_a_database_that_is_not_empty_is_refused_by_name(
-    backup: Path, config: Path, target: Settings, tmp_path: Path
+    stored: Path, restore_config: Path, restore_target: Settings, tmp_path: Path
 ) -> None:
-    migrate.create_missing(target)
-    with sa.create_engine(target.database_ingest.url()).begin() as connection:
+    migrate.create_missing(restore_target)
+    with sa.create_engine(restore_target.database_ingest.url()).begin() as connection:
         connection.execute(sa.text("CREATE TABLE mine (id int)"))
-    result = run(backup, "--data-dir", tmp_path / "new", "--config", config)
+    result = run(stored, "--data-dir", tmp_path / "new", "--config", restore_config)
     assert result.exit_code == ExitStatus.FAILED
-    assert f"{target.database_ingest.name} on" in result.output
+    assert f"{restore_target.database_ingest.name} on" in result.output
     assert "is not empty (it has public.mine)" in result.output
 
 
-def test_a_directory_with_other_files_is_refused(backup: Path, tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_refused(stored: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("")
-    result = run(backup, "--data-dir", tmp_path)
+    result = run(stored, "--data-dir", tmp_path)
     assert result.exit_code == ExitStatus.FAILED
     assert "is not empty" in result.output
 
 
-def test_a_check_finds_a_damaged_dump_and_writes_nothing(backup: Path, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_a_new_directory_is_refused(stored: Path, tmp_path: Path) -> None:
+    before = sorted(stored.iterdir())
+    inside = run(stored, "--data-dir", stored / "new")
+    assert inside.exit_code == ExitStatus.FAILED
+    assert f"is in the backup {stored}: give a new directory elsewhere" in inside.output
+    assert sorted(stored.iterdir()) == before
+    (tmp_path / "file").write_text("")
+    file = run(stored, "--data-dir", tmp_path / "file")
+    assert file.exit_code == ExitStatus.FAILED
+    assert "is a file: give a new directory" in file.output
+
+
+def test_a_check_finds_a_damaged_dump_and_writes_nothing(stored: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    assert "the backup is intact" in run(backup, "--check").output
-    dump = backup / "fingerprint.dump"
+    assert "the backup is intact" in run(stored, "--check").output
+    dump = stored / "fingerprint.dump"
     content = bytearray(dump.read_bytes())
     content[-100] ^= 1
     dump.write_bytes(content)
-    result = run(backup, "--check")
+    result = run(stored, "--check")
     assert result.exit_code == ExitStatus.FAILED
     assert "fingerprint.dump" in result.output
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_backup_of_a_newer_version_is_refused(backup: Path, tmp_path: Path) -> None:
-    manifest = open_backup(backup).manifest
+def test_a_backup_of_a_newer_version_is_refused(stored: Path, tmp_path: Path) -> None:
+    manifest = open_backup(stored).manifest
     [revision] = manifest.dumps[0].revisions.values()
-    path = backup / "backup.json"
+    path = stored / "backup.json"
     path.write_text(path.read_text().replace(revision, "ingest_9999"))
-    result = run(backup, "--data-dir", tmp_path / "new")
+    result = run(stored, "--data-dir", tmp_path / "new")
     assert result.exit_code == ExitStatus.FAILED
     assert "made by a newer version" in result.output
     assert not (tmp_path / "new").exists()

@@ -4,7 +4,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from pipeline.catalog.advisory_locks import lock_migrations_until_commit
+from pipeline.catalog.advisory_locks import (
+    lock_migrations_until_commit,
+    lock_musicbrainz_tables,
+)
 from pipeline.catalog.musicbrainz.dump.errors import DumpError
 from pipeline.catalog.musicbrainz.dump.foreign_objects import require_own_objects
 from pipeline.catalog.musicbrainz.dump.grants import copy_rights
@@ -42,12 +45,13 @@ def switch(connection: sa.Connection) -> None:
     """Replace the tables in use by the new ones, in one transaction.
 
     No table is locked, so no lookup waits: each statement reads the schema that has the name at
-    its start.
+    its start. A backup reads many tables in one snapshot, so the switch waits for its end.
 
     Raises:
         DumpError: a migration has changed the tables since the load began.
     """
     with connection.begin():
+        lock_musicbrainz_tables(connection)
         lock_migrations_until_commit(connection)
         require_copy(connection)
         create_views(connection)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.backup.manifest import NAME, BackupManifest, Counts, StoredFile
+from cli.backup.manifest import NAME, StoredFile
 from cli.backup.retention import complete_backups, delete_older
+from tests.unit.cli.backup.manifests import manifest
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -17,8 +18,7 @@ def make(parent: Path, day: int, service: str = "ours") -> Path:
     path.mkdir()
     (path / "ingest.dump").write_bytes(b"x")
     files = {"ingest.dump": StoredFile(1, "00")}
-    manifest = BackupManifest(created, "1", service, (), files, Counts(0, 0, 0))
-    (path / NAME).write_text(manifest.to_json())
+    (path / NAME).write_text(manifest(created, files, service).to_json())
     return path
 
 

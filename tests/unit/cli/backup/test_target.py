@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.backup.manifest import NAME, BackupManifest, Counts, ManifestError, StoredFile
+from cli.backup.manifest import NAME, ManifestError, StoredFile
 from cli.backup.opened import BackupDamagedError, open_backup
 from cli.backup.target import Target, open_file, open_folder
 from cli.errors import StackError
+from tests.unit.cli.backup.manifests import manifest
 
 CONTENT = {"ingest.dump": b"x" * 1000, "empty": b"", "acoustid.conf": b"[a]\n"}
 
@@ -24,9 +25,8 @@ def write(target: Target) -> Path:
             for start in range(0, len(content), 300):
                 member.write(content[start : start + 300])
         stored[name] = member.stored()
-    manifest = BackupManifest(datetime.now(UTC), "1", "1:2", (), stored, Counts(0, 0, 0))
     with target.member(NAME) as member:
-        member.write(manifest.to_json().encode())
+        member.write(manifest(datetime.now(UTC), stored).to_json().encode())
     return target.finish()
 
 
@@ -213,3 +213,33 @@ def test_other_files_are_no_backups(tmp_path: Path) -> None:
             ManifestError, match=r"is not a complete backup: it has no backup\.json"
         ):
             open_backup(each)
+
+
+def test_a_cut_file_is_found_wherever_it_is_cut(tmp_path: Path) -> None:
+    with file(tmp_path) as target:
+        path = write(target)
+    content = path.read_bytes()
+    last = content.rstrip(b"\0")  # the padding of the last member and the end of the archive
+    for size in range(0, len(last), 97):
+        path.write_bytes(content[:size])
+        with pytest.raises((ManifestError, BackupDamagedError)):
+            open_backup(path).verify(lambda size: size)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_a_member_that_is_no_file_is_missing(kind: bytes, tmp_path: Path) -> None:
+    """A link in the place of a member, and members outside of the backup, are not followed."""
+    with file(tmp_path) as target:
+        path = write(target)
+    changed = tmp_path / "changed.tar"
+    with tarfile.open(path) as old, tarfile.open(changed, "w") as new:
+        for name in ("/etc/outside", "../outside"):
+            new.addfile(tarfile.TarInfo(name))
+        for each in old:
+            if each.name == "ingest.dump":
+                each.type, each.linkname, each.size = kind, "/etc/hostname", 0
+                new.addfile(each)
+            else:
+                new.addfile(each, old.extractfile(each))
+    with pytest.raises(BackupDamagedError, match=r"ingest\.dump is missing"):
+        open_backup(changed).verify(lambda size: size)

@@ -12,7 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """Apply the revision."""
     op.create_table(
-        "import_progress",
+        "received_file",
         sa.Column("file", sa.Text(), nullable=False),
         sa.Column("application_id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
@@ -20,13 +20,13 @@ def upgrade() -> None:
         sa.Column("lines", sa.BigInteger(), nullable=False),
         sa.Column("finished", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint(
-            "file", "application_id", "account_id", name=op.f("import_progress_pkey")
+            "file", "application_id", "account_id", name=op.f("received_file_pkey")
         ),
         comment="files of other catalogues of which lines were received",
     )
-    op.create_index("import_progress_idx_digest", "import_progress", ["digest"])
+    op.create_index("received_file_idx_digest", "received_file", ["digest"])
 
 
 def downgrade() -> None:
     """Undo the revision."""
-    op.drop_table("import_progress")
+    op.drop_table("received_file")

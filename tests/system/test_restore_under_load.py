@@ -49,8 +49,8 @@ def test_each_accepted_submission_is_restored_and_imported_once(
     databases: Databases,
     index_path: Path,
     run_backup: Run,
-    config: Path,
-    target: Settings,
+    restore_config: Path,
+    restore_target: Settings,
     tmp_path: Path,
 ) -> None:
     importer = Importer(databases, index_path)
@@ -60,12 +60,12 @@ def test_each_accepted_submission_is_restored_and_imported_once(
         before = set(load.accepted)
         made = run_backup(tmp_path / "backups")
     assert made.exit_code == 0, made.stderr
-    options = ["--data-dir", str(tmp_path / "new"), "--config", str(config)]
+    options = ["--data-dir", str(tmp_path / "new"), "--config", str(restore_config)]
     result = CliRunner().invoke(restore, [made.stdout.strip(), *options])
     assert result.exit_code == 0, result.output
-    restored = Databases(target, component="tests")
+    restored = Databases(restore_target, component="tests")
     try:
-        _import_pending(restored, target)
+        _import_pending(restored, restore_target)
         with restored.engine("ingest").connect() as connection:
             states = dict(connection.execute(sa.select(submission.c.id, submission.c.state)).all())
             sources = connection.scalars(sa.select(fingerprint_source.c.submission_id)).all()
