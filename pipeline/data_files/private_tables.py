@@ -64,6 +64,7 @@ PRIVATE_TABLES: Final = (
             "track_foreignid_source",
             "track_mbid_change",
             "outbox",
+            "received_file",
         )
     ),
 )

@@ -16,6 +16,7 @@ _IDENTITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "account_openid": (),
     "account_google": (),
     "pruned_submission": (),
+    "received_file": (),
 }
 
 

@@ -46,13 +46,13 @@ def test_the_status_says_whether_lines_were_skipped(run: Run, tmp_path: Path) ->
     skipped = run(folder, "--on-error", "skip", "--rejects", tmp_path / "rejects")
     assert skipped.exit_code == 4
     assert f"{path}:2: is not JSON" in skipped.stderr
-    assert "imported 2 files, 3 lines, 3 changed rows; 4 files were imported before" in (
+    assert "imported 2 files, 3 lines, 3 rows added or changed; 4 files were imported before" in (
         skipped.output
     )
     again = run(folder)
     assert (again.exit_code, again.output) == (
         0,
-        "imported 0 files, 0 lines, 0 changed rows; 6 files were imported before\n",
+        "imported 0 files, 0 lines, 0 rows added or changed; 6 files were imported before\n",
     )
 
 
@@ -65,7 +65,7 @@ def _link_to_nothing(path: Path) -> None:
 
 
 def _damaged(path: Path) -> None:
-    path.write_bytes(b"no gzip")
+    path.write_bytes(b"no gzip data, but a text")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_links_to_files_are_read_and_links_to_folders_named(run: Run, tmp_path: 
     found = run(folder)
     assert found.exit_code == 0
     assert f"{folder / '2026'} is not a data file, and is ignored" in found.stderr
-    assert "imported 1 files, 1 lines, 1 changed rows" in found.stdout
+    assert "imported 1 files, 1 lines, 1 rows added or changed" in found.stdout
 
 
 @pytest.mark.parametrize(
