@@ -14,6 +14,7 @@ from cli.status.musicbrainz import musicbrainz_state
 from pipeline.catalog.advisory_locks import try_lock_musicbrainz_until_commit
 from pipeline.catalog.musicbrainz import tables as mb
 from pipeline.runtime.databases import Databases
+from pipeline.runtime.redis_client import connect
 from pipeline.runtime.statsd_metrics import Metrics
 from pipeline.settings.sections import MusicbrainzSettings, Settings
 from tasks.periodic import musicbrainz_following as task
@@ -77,10 +78,18 @@ def test_a_run_applies_all_packets(resources: WorkerResources, copy: Copy, tmp_p
 
 
 def test_a_run_ends_in_time_and_publishes_the_next_one_once(
-    resources: WorkerResources, copy: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    with_script: Script,
+    copy: Copy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = resources.settings
+    # Celery keeps its connections, so all tests of a process publish to one Redis database.
     point_celery_at(write_config(settings, tmp_path / "acoustid.conf"), settings)
+    section = MusicbrainzSettings(replication_source=str(tmp_path))
+    followed = settings.model_copy(update={"musicbrainz": section})
+    client = connect(settings.redis)
+    resources = WorkerResources(followed, with_script.databases, client, Gauges())
     monkeypatch.setattr(task, "LAST_START", 0.0001)
     write_packets(tmp_path, 1)
     assert task.follow_once(resources) <= 1
@@ -91,6 +100,8 @@ def test_a_run_ends_in_time_and_publishes_the_next_one_once(
     task.follow_once(resources)
     assert copy.sequence == NEXT
     assert resources.redis.llen(SUBMISSION) == 1
+    musicbrainz_following.next_run_began(resources.redis)
+    resources.redis.delete(SUBMISSION)  # the workers of later tests would run the task
 
 
 def test_the_reason_for_a_stop_is_stored_and_deleted(
