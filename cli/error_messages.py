@@ -38,6 +38,7 @@ EXPLAINED: Final = (
     ("pipeline.data_files.manifest", "ManifestError"),
     ("pipeline.export.errors", "ExportRefusedError"),
     ("pipeline.fingerprint_store.errors", "FingerprintStoreError"),
+    ("pipeline.following.all_copies", "CopyLockedError"),
     ("pipeline.following.store_copy", "OtherDatabaseError"),
     ("pipeline.index.errors", "FingerprintIndexError"),
     ("pipeline.settings.load", "ConfigError"),

@@ -4,20 +4,18 @@ A million submissions would take hours. So the rows that an import writes are co
 tables: tracks, fingerprints and links to MBIDs. A trigger writes the changelog.
 """
 
-import io
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from bench.catalogue.content import BenchCatalogue
 from cli.sample.musicbrainz_dump import write_dump
+from pipeline.catalog.binary_copy import Column, copy_rows, encode_rows, integers, octets
 from pipeline.catalog.fingerprint.tables import fingerprint, track, track_mbid
 from pipeline.catalog.musicbrainz.dump.files.open_dump import open_dump
 from pipeline.catalog.musicbrainz.dump.load import load_dump
@@ -34,13 +32,6 @@ from pipeline.settings.sections import Settings
 CHUNK: Final = 5_000  # fingerprints in one transaction
 REPORT_EVERY: Final = 20 * CHUNK
 LOCK_TIMEOUT: Final = 30.0  # seconds to wait for the locks of index and store
-
-# The layout of https://www.postgresql.org/docs/current/sql-copy.html, section "Binary Format".
-_COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_COPY_TRAILER: Final = b"\xff\xff"
-
-Columns = Mapping[str, NDArray[Any]]
-"""Values by column name: big-endian integers, or ``V<n>`` for UUIDs and ``bytea``."""
 
 Progress = Callable[[str], None]
 Opened = TypeVar("Opened")
@@ -91,15 +82,15 @@ def _load_chunk(catalogue: BenchCatalogue, numbers: range, databases: Databases)
     linked = [(number, mbid) for number in tracks if (mbid := catalogue.mbid(number))]
     with databases.engine("fingerprint").begin() as connection:
         track_columns = {
-            "id": _integers(_ids(tracks), 32),
-            "gid": _octets([catalogue.track_gid(each).bytes for each in tracks]),
+            "id": integers(_ids(tracks), 32),
+            "gid": octets([catalogue.track_gid(each).bytes for each in tracks]),
         }
         _copy(connection, track, track_columns)
         _copy_fingerprints(connection, catalogue, numbers)
         mbid_columns = {
-            "track_id": _integers(_ids([number for number, _ in linked]), 32),
-            "mbid": _octets([mbid.bytes for _, mbid in linked]),
-            "submission_count": _integers(np.ones(len(linked)), 32),
+            "track_id": integers(_ids([number for number, _ in linked]), 32),
+            "mbid": octets([mbid.bytes for _, mbid in linked]),
+            "submission_count": integers([1] * len(linked), 32),
         }
         _copy(connection, track_mbid, mbid_columns)
 
@@ -109,13 +100,13 @@ def _copy_fingerprints(
 ) -> None:
     words = [catalogue.words(number).astype("<u4", copy=False) for number in numbers]
     columns = {
-        "id": _integers(_ids(numbers), 32),
-        "words": _octets([each.tobytes() for each in words]),
-        "gid": _octets([fingerprint_gid(ALGORITHM_TEST2, each).bytes for each in words]),
-        "simhash": _integers(simhash_batch(words).view(np.int32), 32),
-        "length": _integers([catalogue.length(number) for number in numbers], 16),
-        "track_id": _integers(_ids([catalogue.track(number) for number in numbers]), 32),
-        "submission_count": _integers(np.ones(len(words)), 32),
+        "id": integers(_ids(numbers), 32),
+        "words": octets([each.tobytes() for each in words]),
+        "gid": octets([fingerprint_gid(ALGORITHM_TEST2, each).bytes for each in words]),
+        "simhash": integers(simhash_batch(words).view(np.int32).tolist(), 32),
+        "length": integers([catalogue.length(number) for number in numbers], 16),
+        "track_id": integers(_ids([catalogue.track(number) for number in numbers]), 32),
+        "submission_count": integers([1] * len(words), 32),
     }
     _copy(connection, fingerprint, columns)
 
@@ -144,38 +135,6 @@ def load_musicbrainz(catalogue: BenchCatalogue, databases: Databases) -> None:
         load_dump(databases.engine("musicbrainz"), open_dump(Path(folder)), lambda *_: None)
 
 
-def _encode_rows(columns: Columns) -> bytes:
-    """Return rows in the binary format of ``COPY``.
-
-    Args:
-        columns: the columns, with the same length and without null. All values of a column have
-            the same size.
-    """
-    fields: list[tuple[str, Any]] = [("count", ">i2")]
-    for name, values in columns.items():
-        fields += [(f"size {name}", ">i4"), (name, values.dtype)]
-    first = next(iter(columns.values()))
-    rows = np.zeros(len(first), dtype=fields)
-    rows["count"] = len(columns)
-    for name, values in columns.items():
-        rows[f"size {name}"] = values.dtype.itemsize
-        rows[name] = values
-    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER
-
-
-def _copy(connection: sa.Connection, table: sa.Table, columns: Columns) -> None:
+def _copy(connection: sa.Connection, table: sa.Table, columns: Mapping[str, Column]) -> None:
     """Add rows to a table. Other columns get their defaults."""
-    names = ", ".join(columns)
-    statement = f"COPY {table.fullname} ({names}) FROM STDIN WITH (FORMAT binary)"
-    with closing(connection.connection.cursor()) as cursor:
-        cursor.copy_expert(statement, io.BytesIO(_encode_rows(columns)))
-
-
-def _integers(values: Any, bits: int) -> NDArray[Any]:  # noqa: ANN401 - any array-like
-    """Return numbers as a column of integers."""
-    return np.asarray(values, dtype=f">i{bits // 8}")
-
-
-def _octets(values: list[bytes]) -> NDArray[Any]:
-    """Return byte strings of equal length as a column of ``bytea`` or ``uuid``."""
-    return np.frombuffer(b"".join(values), dtype=f"V{len(values[0])}")
+    copy_rows(connection, table.fullname, columns, encode_rows(list(columns.values())))

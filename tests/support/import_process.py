@@ -32,9 +32,7 @@ def start_import(settings: Settings, folder: Path, batch: int) -> BaseProcess:
         folder: the files.
         batch: number of lines of a batch.
     """
-    process = get_context("spawn").Process(target=_run, args=(settings, folder, batch))
-    process.start()
-    return process
+    return _started(_run, settings, folder, batch)
 
 
 def start_catalogue_import(settings: Settings, file: Path, batch: int) -> BaseProcess:
@@ -45,7 +43,13 @@ def start_catalogue_import(settings: Settings, file: Path, batch: int) -> BasePr
         file: the file.
         batch: number of submissions of a batch.
     """
-    process = get_context("spawn").Process(target=_run_catalogue, args=(settings, file, batch))
+    return _started(_run_catalogue, settings, file, batch)
+
+
+def _started(
+    run: Callable[[Settings, Path, int], None], settings: Settings, path: Path, batch: int
+) -> BaseProcess:
+    process = get_context("spawn").Process(target=run, args=(settings, path, batch))
     process.start()
     return process
 

@@ -7,7 +7,6 @@ from typing import Final, Protocol
 
 import sqlalchemy as sa
 
-from pipeline.bulk_import.files import copies
 from pipeline.bulk_import.files.errors import DataImportError
 from pipeline.bulk_import.files.input_files import DataFile, DataFolder, digests
 from pipeline.bulk_import.files.loading import progress
@@ -37,6 +36,7 @@ from pipeline.catalog.fingerprint.tables import fingerprint, staged_track_finger
 from pipeline.catalog.schema_version import schema_version
 from pipeline.data_files import tables
 from pipeline.data_files.tables import TABLES, DataTable
+from pipeline.following import all_copies
 from pipeline.runtime.databases import DatabaseName, Databases
 from pipeline.settings.sections import Settings
 
@@ -108,6 +108,7 @@ def import_files(
             runs, or the database has another schema.
         BadLineError: a line can't be imported, and the run stops.
         sqlalchemy.exc.DBAPIError: a database is unreachable.
+        CopyLockedError: a worker keeps an index or the store locked.
         FingerprintIndexError, FingerprintStoreError, ForeignIndexError, OSError: index or store
             can't be written.
     """
@@ -131,8 +132,8 @@ def import_files(
         with ExitStack() as stack:
             held = None
             if _is_seed(databases, remaining):
-                held = stack.enter_context(copies.open_copies(settings, databases))
-                copies.require_own(held, databases)
+                held = stack.enter_context(all_copies.open_copies(settings, databases))
+                all_copies.require_own(held, databases)
             if private:
                 done.changed += import_accounts(databases, private, rejects, shown.begin)
                 keys_changed()
@@ -150,8 +151,8 @@ def import_files(
             if held is not None:
                 _build(held, settings, databases, shown)
             else:
-                with copies.open_copies(settings, databases) as opened:
-                    copies.follow_changes(
+                with all_copies.open_copies(settings, databases) as opened:
+                    all_copies.follow_changes(
                         opened,
                         databases,
                         lambda total: shown.begin("index and store", total, "changes"),
@@ -272,11 +273,11 @@ def _analyze(databases: Databases) -> None:
 
 
 def _build(
-    opened: copies.OpenCopies, settings: Settings, databases: Databases, shown: ImportProgress
+    opened: all_copies.OpenCopies, settings: Settings, databases: Databases, shown: ImportProgress
 ) -> None:
     with databases.engine("fingerprint").connect() as connection:
         total = count_fingerprints(connection)
-    copies.build_copies(
+    all_copies.build_copies(
         opened,
         databases,
         lambda noun: shown.begin(noun, total, "fingerprints"),

@@ -14,12 +14,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from pipeline.bulk_import.files.copies import OpenCopies
 from pipeline.bulk_import.submissions import progress
 from pipeline.bulk_import.submissions.progress import FileProgress, Submitter
 from pipeline.catalog.ingest import leases
 from pipeline.catalog.ingest.submissions import insert_receipts
 from pipeline.catalog.ingest.tables import submission
+from pipeline.following.all_copies import OpenCopies
 from pipeline.following.followers import raise_failure
 from pipeline.following.update_index import update_index
 from pipeline.imports.all_stages import import_submissions

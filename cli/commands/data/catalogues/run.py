@@ -17,7 +17,6 @@ from cli.commands.data.catalogues.line_files import examine, find_files
 from cli.commands.data.catalogues.steps import Format, SourceError, Step, stored_path
 from cli.error_messages import explain
 from cli.errors import StackError, exit_if_refused
-from pipeline.bulk_import.files.copies import open_copies
 from pipeline.bulk_import.files.errors import DataImportError
 from pipeline.bulk_import.files.run import check_schemas, only_import
 from pipeline.bulk_import.rejects import BadLineError, OnError, Rejects
@@ -27,6 +26,7 @@ from pipeline.bulk_import.submissions.receipt_writer import ReceiptWriter
 from pipeline.bulk_import.submissions.submitter import UnknownKeyError, find_submitter
 from pipeline.catalog.fingerprint.changelog import ForeignIndexError
 from pipeline.fingerprint_store import FingerprintStoreError
+from pipeline.following.all_copies import open_copies
 from pipeline.following.open_index import open_index
 from pipeline.imports.persist import StaleMatchesError
 from pipeline.imports.score import IndexBehindError

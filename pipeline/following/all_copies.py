@@ -1,8 +1,9 @@
-"""Brings the index, the fingerprint store and the sketch index to the end of the changelog.
+"""Opens and builds all copies of the fingerprints: index, fingerprint store, sketch index.
 
 An import that fills an empty catalogue keeps their locks from its beginning, so that the workers do
-not index rows one batch after the other, and builds them at the end. Other imports take the locks
-at the end, as soon as the workers have released them, and apply what the workers have not applied.
+not index rows one batch after the other, and builds them at the end, as a restore does. Other
+imports take the locks at the end, as soon as the workers have released them, and apply what the
+workers have not applied.
 """
 
 import time
@@ -11,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from pipeline.bulk_import.files.errors import DataImportError
 from pipeline.catalog.changelog_position import newest_position
 from pipeline.excerpts.sketch_folders import sketch_folder
 from pipeline.fingerprint_store import StoreLocked
@@ -38,6 +38,10 @@ _ONE_BATCH: Final = 0.0  # a time limit that is over: one batch of the changelog
 Opened = TypeVar("Opened")
 
 
+class CopyLockedError(Exception):
+    """Another process has locked a copy for too long. The message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenCopies:
     """The copies of the fingerprints, open for writing.
@@ -58,7 +62,7 @@ def open_copies(settings: Settings, databases: Databases) -> Iterator[OpenCopies
     A damaged one is emptied, as the index worker does.
 
     Raises:
-        DataImportError: a worker has not unlocked one in `LONGEST_WAIT` seconds.
+        CopyLockedError: a worker has not unlocked one in `LONGEST_WAIT` seconds.
         FingerprintIndexError, FingerprintStoreError, OSError: one can't be opened.
     """
     index, store = settings.fingerprint_index, settings.fingerprint_store
@@ -83,9 +87,9 @@ def _when_free(open_it: Callable[[], Opened], noun: str) -> Opened:
             return open_it()
         except (IndexBusy, StoreLocked) as error:
             if time.monotonic() > deadline:
-                raise DataImportError(
+                raise CopyLockedError(
                     f"the {noun} is locked by another process for {LONGEST_WAIT:.0f} s: see "
-                    "`acoustid status`, then run the import again"
+                    "`acoustid status`, then run the command again"
                 ) from error
             time.sleep(_POLL)
 
